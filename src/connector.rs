@@ -1,0 +1,149 @@
+//! The contract between a source and a host.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use futures::stream;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    options::Options,
+    read::{Offset, ReadRequest, ReadStream},
+    types::StructType,
+};
+
+/// A connection to one source system. See [`read`](crate::read) for the guarantee that its streams keep.
+#[async_trait]
+pub trait LakeflowConnect: Send + Sync + 'static {
+    /// The tables this connection can read.
+    ///
+    /// # Errors
+    /// Whatever the source answers; never an empty list in place of a failure.
+    async fn list_tables(&self) -> Result<Vec<String>>;
+
+    /// The schema of a table, before the first row is read.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) with near matches for an unknown table.
+    async fn get_table_schema(&self, table: &TableRef) -> Result<StructType>;
+
+    /// How the table is to be stored: keys, cursor and ingestion type.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) with near matches for an unknown table.
+    async fn read_table_metadata(&self, table: &TableRef) -> Result<TableMetadata>;
+
+    /// Reads rows. Lazy: no request is made until the stream is polled. Dropping it cancels.
+    fn read_table(&self, request: ReadRequest) -> ReadStream;
+
+    /// Reads deletions under the same rules; rows carry at least primary keys and cursor. Its offsets are its own.
+    fn read_table_deletes(&self, request: ReadRequest) -> ReadStream {
+        let error = Error::new(ErrorKind::Unsupported, "this table does not report deletions")
+            .with("table", &request.table.name)
+            .help("read its metadata: only 'cdc_with_deletes' tables have read_table_deletes");
+        Box::pin(stream::once(async move { Err(error) }))
+    }
+
+    /// The offset that a read started now would end at; fixed once, then passed as `until`.
+    ///
+    /// `None`: the source cannot say before reading.
+    ///
+    /// # Errors
+    /// As [`LakeflowConnect::get_table_schema`]; [`OffsetExpired`](ErrorKind::OffsetExpired) for a `start` it cannot honour.
+    async fn latest_offset(&self, table: &TableRef, start: Option<&Offset>) -> Result<Option<Offset>> {
+        let _ = (table, start);
+        Ok(None)
+    }
+
+    /// Disjoint requests that together cover `request`, for parallel readers; one when it cannot be split.
+    ///
+    /// Each answers with its own checkpoints; the whole is done when all are, and then `request.until` is the offset.
+    ///
+    /// # Errors
+    /// As [`LakeflowConnect::latest_offset`].
+    async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
+        Ok(vec![request])
+    }
+
+    /// What this connection has asked of the source so far, for progress and receipts.
+    fn activity(&self) -> Activity {
+        Activity::default()
+    }
+}
+
+/// What a connection has asked of its source since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests sent again after a failure.
+    pub retries: u64,
+    /// Bytes of bodies received, before decompression where the transport tells.
+    pub bytes: u64,
+}
+
+/// A table of a source, with its options.
+#[derive(Clone, Debug, Default)]
+pub struct TableRef {
+    /// The source's name for it.
+    pub name: String,
+    /// Table options as strings.
+    pub options: Options,
+}
+
+impl TableRef {
+    /// A table without options.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), options: Options::default() }
+    }
+
+    /// Sets one table option.
+    #[must_use]
+    pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(key, value);
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for TableRef {
+    fn from(name: T) -> Self {
+        Self::new(name)
+    }
+}
+
+/// How a table is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableMetadata {
+    /// Columns that identify a row; dotted for nested fields; empty for append tables without a key.
+    pub primary_keys: Vec<String>,
+    /// The column that orders versions of a row.
+    pub cursor_field: Option<String>,
+    /// How rows are to be taken in.
+    pub ingestion_type: IngestionType,
+}
+
+/// How rows are to be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IngestionType {
+    /// Every read is the whole table.
+    Snapshot,
+    /// Reads bring new and changed rows, keyed.
+    Cdc,
+    /// As `Cdc`, and deletions come from `read_table_deletes`.
+    CdcWithDeletes,
+    /// Reads bring only new rows.
+    Append,
+}
+
+impl fmt::Display for IngestionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Snapshot => "snapshot",
+            Self::Cdc => "cdc",
+            Self::CdcWithDeletes => "cdc_with_deletes",
+            Self::Append => "append",
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! JSON to Arrow by Spark schema, and back.

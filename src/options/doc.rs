@@ -1,0 +1,113 @@
+//! What an option is called, means and accepts.
+
+/// One option of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDoc {
+    /// Its name in snake case; names ignore case when given.
+    pub name: &'static str,
+    /// Whether it belongs to the connection or to a table.
+    pub level: Level,
+    /// What values it takes.
+    pub kind: OptionKind,
+    /// The value when it is not given, as a user would write it.
+    pub default: Option<&'static str>,
+    /// Whether it must be given.
+    pub required: bool,
+    /// One or two sentences: meaning, unit, bounds.
+    pub about: &'static str,
+}
+
+impl OptionDoc {
+    /// An optional connection option.
+    pub const fn connection(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
+        Self { name, level: Level::Connection, kind, default: None, required: false, about }
+    }
+
+    /// An optional table option.
+    pub const fn table(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
+        Self { name, level: Level::Table, kind, default: None, required: false, about }
+    }
+
+    /// Sets the default.
+    #[must_use]
+    pub const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
+    }
+
+    /// Makes it required.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// Whether its value must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, OptionKind::Secret)
+    }
+}
+
+/// Where an option is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Once, for the connection.
+    Connection,
+    /// For each table.
+    Table,
+}
+
+/// What values an option takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OptionKind {
+    /// Any text.
+    Text,
+    /// A credential: never shown.
+    Secret,
+    /// `true` or `false` (also `yes`/`no`, `1`/`0`), any case.
+    Boolean,
+    /// A whole number within bounds.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// Seconds, with a fraction if wanted, within bounds.
+    Seconds {
+        /// Smallest value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+    },
+    /// Comma-separated names.
+    List,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An absolute http or https address.
+    Url,
+    /// An instant such as `2024-01-31T00:00:00Z`.
+    Instant,
+    /// A JSON object.
+    Json,
+}
+
+impl OptionKind {
+    /// The kind in a user's words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Secret => "secret text".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Integer { min, max: i64::MAX } => format!("a whole number, {min} or more"),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Seconds { min, max } => format!("seconds from {min} to {max}"),
+            Self::List => "a comma-separated list".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Url => "an http or https address".to_owned(),
+            Self::Instant => "an instant such as 2024-01-31T00:00:00Z".to_owned(),
+            Self::Json => "a JSON object".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The string map and its typed view.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
+use url::Url;
+
+use super::doc::{Level, OptionDoc, OptionKind};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    near::near_matches,
+};
+
+/// Options as Spark and the command line pass them: strings, keys ignore case.
+///
+/// `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Options(BTreeMap<String, String>);
+
+impl Options {
+    /// No options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets one option; the last value given for a name wins.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(key.into().to_lowercase(), value.into());
+    }
+
+    /// Sets one option.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.insert(key, value);
+        self
+    }
+
+    /// The text given for an option.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(&key.to_lowercase()).map(String::as_str)
+    }
+
+    /// The names given, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Names and texts, in alphabetical order of names. Texts may be secrets.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+
+    /// The typed view of the options of one level, with defaults filled in.
+    ///
+    /// # Errors
+    /// One [`Config`](ErrorKind::Config) error that names every problem: unknown names with the closest known one,
+    /// missing ones, and values that are not of the option's kind. Values of secret options are never repeated.
+    pub fn parse<T: DeserializeOwned>(&self, level: Level, docs: &[OptionDoc]) -> Result<T> {
+        self.parse_with(level, docs, |_: &T, _| {})
+    }
+
+    /// As [`Options::parse`], with a check across options whose problems join the same report.
+    ///
+    /// # Errors
+    /// As [`Options::parse`].
+    pub fn parse_with<T: DeserializeOwned>(
+        &self,
+        level: Level,
+        docs: &[OptionDoc],
+        check: impl FnOnce(&T, &mut Problems),
+    ) -> Result<T> {
+        let mut problems = Problems::default();
+        self.report_unknown(level, docs, &mut problems);
+        let mut fields = Map::new();
+        for doc in docs.iter().filter(|d| d.level == level) {
+            let given = self.get(doc.name).map(str::trim).filter(|text| !text.is_empty());
+            match given.or(doc.default) {
+                Some(text) => match value_of(doc.kind, text) {
+                    Some(value) => {
+                        fields.insert(doc.name.to_owned(), value);
+                    }
+                    None => problems.add(bad_value(doc, text)),
+                },
+                None if doc.required => problems.add(format!("'{}' is missing: {}", doc.name, doc.about)),
+                None => {}
+            }
+        }
+        if problems.is_empty() {
+            let typed: T = serde_json::from_value(Value::Object(fields)).map_err(|_| {
+                Error::new(ErrorKind::Internal, "the option list and the option struct of this source disagree")
+            })?;
+            check(&typed, &mut problems);
+            problems.into_result()?;
+            return Ok(typed);
+        }
+        Err(problems.into_error())
+    }
+
+    fn report_unknown(&self, level: Level, docs: &[OptionDoc], problems: &mut Problems) {
+        for name in self.names() {
+            match docs.iter().find(|d| d.name == name) {
+                Some(doc) if doc.level == level => {}
+                Some(_) if level == Level::Table => {
+                    problems.add(format!("'{name}' is a connection option, not a table option"));
+                }
+                Some(_) => problems.add(format!("'{name}' is a table option, not a connection option")),
+                None => {
+                    let known = docs.iter().filter(|d| d.level == level).map(|d| d.name);
+                    problems.add(match near_matches(name, known).first() {
+                        Some(near) => format!("there is no option '{name}'; did you mean '{near}'?"),
+                        None => format!("there is no option '{name}'"),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Options {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut options = Self::new();
+        for (key, value) in pairs {
+            options.insert(key, value);
+        }
+        options
+    }
+}
+
+/// Option problems, gathered so that a user mends them in one go.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// Adds one problem; never with the value of a secret.
+    pub fn add(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `Ok` when there are none.
+    ///
+    /// # Errors
+    /// One [`Config`](ErrorKind::Config) error with all of them.
+    pub fn into_result(self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(self.into_error()) }
+    }
+
+    fn into_error(self) -> Error {
+        Error::new(ErrorKind::Config, self.0.join("; "))
+    }
+}
+
+fn bad_value(doc: &OptionDoc, text: &str) -> String {
+    let wanted = doc.kind.describe();
+    let near = match doc.kind {
+        OptionKind::Choice(words) => near_matches(text, words.iter().copied()).first().copied(),
+        _ => None,
+    };
+    match (near, doc.kind) {
+        (Some(near), _) => format!("'{}' must be {wanted}; did you mean '{near}'?", doc.name),
+        (
+            None,
+            OptionKind::Boolean | OptionKind::Integer { .. } | OptionKind::Seconds { .. } | OptionKind::Choice(_),
+        ) => {
+            format!("'{}' must be {wanted}, not '{}'", doc.name, shortened(text))
+        }
+        (None, _) => format!("'{}' must be {wanted}", doc.name),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
+    let is = |word: &[&str]| word.iter().any(|w| text.eq_ignore_ascii_case(w));
+    match kind {
+        OptionKind::Text | OptionKind::Secret => Some(Value::from(text)),
+        OptionKind::Boolean if is(&["true", "yes", "1", "on"]) => Some(Value::Bool(true)),
+        OptionKind::Boolean if is(&["false", "no", "0", "off"]) => Some(Value::Bool(false)),
+        OptionKind::Boolean => None,
+        OptionKind::Integer { min, max } => {
+            text.parse::<i64>().ok().filter(|n| (min..=max).contains(n)).map(Value::from)
+        }
+        OptionKind::Seconds { min, max } => {
+            let seconds = text.parse::<f64>().ok().filter(|s| (min..=max).contains(s))?;
+            Number::from_f64(seconds).map(Value::Number)
+        }
+        OptionKind::List => {
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
+        }
+        OptionKind::Choice(words) => words.iter().find(|w| w.eq_ignore_ascii_case(text)).map(|w| Value::from(*w)),
+        OptionKind::Url => {
+            let url = Url::parse(text).ok()?;
+            (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| Value::from(text))
+        }
+        OptionKind::Instant => chrono::DateTime::parse_from_rfc3339(text).ok().map(|_| Value::from(text)),
+        OptionKind::Json => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    const DOCS: &[OptionDoc] = &[
+        OptionDoc::connection("base_url", OptionKind::Url, "the FHIR root").required(),
+        OptionDoc::connection("auth_type", OptionKind::Choice(&["none", "basic"]), "how to log in").default("none"),
+        OptionDoc::connection("password", OptionKind::Secret, "for basic"),
+        OptionDoc::connection("max_retries", OptionKind::Integer { min: 0, max: 20 }, "tries").default("5"),
+        OptionDoc::table("page_size", OptionKind::Integer { min: 1, max: 1000 }, "rows a page").default("100"),
+    ];
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Connection {
+        base_url: Url,
+        auth_type: String,
+        password: Option<Secret>,
+        max_retries: u32,
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_keys_ignore_case() {
+        let options = Options::new().with("BASE_URL", "http://localhost/fhir").with("Auth_Type", "BASIC");
+        let c: Connection = options.parse(Level::Connection, DOCS).unwrap();
+        assert_eq!((c.auth_type.as_str(), c.max_retries), ("basic", 5));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
+        let options = Options::new()
+            .with("base_ulr", "x")
+            .with("auth_type", "basik")
+            .with("max_retries", "many")
+            .with("page_size", "10")
+            .with("password", "MARKER");
+        let error = options.parse::<Connection>(Level::Connection, DOCS).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let text = error.to_string();
+        for part in [
+            "there is no option 'base_ulr'; did you mean 'base_url'?",
+            "'base_url' is missing",
+            "did you mean 'basic'?",
+            "'max_retries' must be a whole number from 0 to 20, not 'many'",
+            "'page_size' is a table option",
+        ] {
+            assert!(text.contains(part), "{part:?} not in {text:?}");
+        }
+        assert!(!text.contains("MARKER"));
+        assert!(!format!("{options:?}").contains("MARKER"));
+    }
+
+    #[test]
+    fn the_list_and_the_struct_are_held_equal() {
+        crate::options::assert_documented::<Connection>(Level::Connection, DOCS);
+    }
+
+    #[test]
+    #[should_panic(expected = "option list and struct differ")]
+    fn a_forgotten_option_is_caught() {
+        crate::options::assert_documented::<Connection>(Level::Connection, &DOCS[..3]);
+    }
+}
