@@ -16,6 +16,16 @@ use crate::{
 /// A connection to one source system. See [`read`](crate::read) for the guarantee that its streams keep.
 #[async_trait]
 pub trait LakeflowConnect: Send + Sync + 'static {
+    /// What the source says of itself, as (what, value): its product and version, how this connection logs in.
+    ///
+    /// For people who check a connection; hosts decide nothing from it. Never holds a secret.
+    ///
+    /// # Errors
+    /// Whatever keeps the connection from working: a wrong address, refused credentials, another protocol.
+    async fn describe(&self) -> Result<Vec<(String, String)>> {
+        Ok(Vec::new())
+    }
+
     /// The tables this connection can read.
     ///
     /// # Errors
