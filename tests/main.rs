@@ -1,0 +1,4 @@
+//! Suites over real sockets: one binary, one file per concern.
+
+#[cfg(feature = "fhir")]
+mod real_fhir;
