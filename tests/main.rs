@@ -2,3 +2,4 @@
 
 #[cfg(feature = "fhir")]
 mod real_fhir;
+mod types;
