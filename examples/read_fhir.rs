@@ -20,7 +20,11 @@ async fn main() -> Result<()> {
     let mut figures = match args.as_slice() {
         [mode, base_url, table, options @ ..] if mode == "arrow" => read_arrow(base_url, table, options).await?,
         [mode, base_url, table, page_size] if mode == "bytes" => fetch_bytes(base_url, table, page_size).await?,
-        _ => return Err("usage: read_fhir arrow BASE_URL TABLE [OPTION=VALUE ...] | bytes BASE_URL TABLE PAGE_SIZE".into()),
+        _ => {
+            return Err(
+                "usage: read_fhir arrow BASE_URL TABLE [OPTION=VALUE ...] | bytes BASE_URL TABLE PAGE_SIZE".into()
+            );
+        }
     };
     figures["wall_seconds"] = json!(started.elapsed().as_secs_f64());
     figures["cpu_seconds"] = json!(cpu_seconds()?);
@@ -44,7 +48,9 @@ async fn read_arrow(base_url: &str, table: &str, options: &[String]) -> Result<V
         }
     }
     let activity = source.activity();
-    Ok(json!({"reader": "lakeflow-connect, to Arrow", "rows": rows, "bytes": activity.bytes, "requests": activity.requests}))
+    Ok(
+        json!({"reader": "lakeflow-connect, to Arrow", "rows": rows, "bytes": activity.bytes, "requests": activity.requests}),
+    )
 }
 
 async fn fetch_bytes(base_url: &str, table: &str, page_size: &str) -> Result<Value> {

@@ -11,6 +11,7 @@ pub mod options;
 pub mod read;
 pub mod registry;
 pub mod secret;
+pub mod stream;
 pub mod types;
 
 mod near;

@@ -2,4 +2,5 @@
 
 #[cfg(feature = "fhir")]
 mod real_fhir;
+mod stream;
 mod types;
