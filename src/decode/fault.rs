@@ -1,0 +1,98 @@
+//! Why a value could not be taken, on its way from the value up to the row.
+
+use super::scanner::Kind;
+use crate::error::Error;
+
+pub(super) type Step<T = ()> = Result<T, Fault>;
+
+/// Why reading stopped.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The text is not JSON: nothing after this byte can be read.
+    Text(Error),
+    /// A value does not fit; its column is not known yet.
+    Value(Found),
+    /// A value does not fit its column.
+    Row(Box<Misfit>),
+    /// A column holds as much as it can.
+    Full,
+}
+
+/// A value that does not fit, without the value.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// Field names, innermost first.
+    pub(super) path: Vec<String>,
+    pub(super) expected: String,
+    pub(super) found: Found,
+}
+
+/// What came instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A value of another kind.
+    Kind(Kind),
+    /// Nothing, where a value is required.
+    Nothing,
+    /// Text that does not spell a value of the type.
+    Text,
+    /// Digits after the point that the type has no room for.
+    Fraction,
+    /// A number that the type has no room for.
+    TooLarge,
+    /// A date without day, or without time of day.
+    PartialDate,
+    /// A time with a zone where none can be kept.
+    Zone,
+    /// A string with half a surrogate pair, which no text can hold.
+    HalfPair,
+    /// A map key that cannot be cast.
+    MapKey,
+}
+
+impl Found {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.as_str(),
+            Self::Nothing => "nothing",
+            Self::Text => "text that does not spell one",
+            Self::Fraction => "a number with more digits after the point",
+            Self::TooLarge => "a number out of its range",
+            Self::PartialDate => "a partial date",
+            Self::Zone => "a time with a zone",
+            Self::HalfPair => "a string with half a surrogate pair",
+            Self::MapKey => "a key that does not spell one",
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Text(error)
+    }
+}
+
+impl Fault {
+    #[cold]
+    pub(super) fn misfit(expected: impl Into<String>, found: Found) -> Self {
+        Self::Row(Box::new(Misfit { path: Vec::new(), expected: expected.into(), found }))
+    }
+
+    /// Names the expected type, when it is not known yet.
+    #[cold]
+    pub(super) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Value(found) => Self::misfit(expected(), found),
+            other => other,
+        }
+    }
+
+    /// Names the field around the value.
+    #[cold]
+    pub(super) fn within(mut self, field: &str) -> Self {
+        if let Self::Row(misfit) = &mut self {
+            misfit.path.push(field.to_owned());
+        }
+        self
+    }
+}

@@ -1,0 +1,483 @@
+//! The pull reader: strict JSON text, one pass, no tree.
+
+use std::{borrow::Cow, str};
+
+use super::text;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What kind of JSON value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// `1.5e3`
+    Number,
+    /// `true` or `false`
+    Boolean,
+    /// `null`
+    Null,
+}
+
+impl Kind {
+    /// The kind with its article, for messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// Reads JSON text from front to back, one value at a time, without building anything.
+///
+/// Strict: what RFC 8259 does not allow is an error that names the byte and never quotes the text. A byte order mark at
+/// the start is passed over. Values may be nested [`Scanner::MAX_DEPTH`] deep; nothing here recurses. After an
+/// error the position is unspecified: drop the scanner. A clone is cheap and looks ahead.
+///
+/// ```
+/// use lakeflow_connect::decode::{Kind, Scanner};
+/// # fn main() -> lakeflow_connect::Result<()> {
+/// let mut page = Scanner::new(r#"{"total": 2, "entry": [{"id": "a"}, {"id": "b"}]}"#);
+/// let mut entries = Vec::new();
+/// page.enter_object()?;
+/// while let Some(key) = page.next_key()? {
+///     match &*key {
+///         "entry" => {
+///             page.enter_array()?;
+///             while page.next_element()? {
+///                 entries.push(page.skip()?);
+///             }
+///         }
+///         _ => drop(page.skip()?),
+///     }
+/// }
+/// page.end()?;
+/// assert_eq!(entries, [r#"{"id": "a"}"#, r#"{"id": "b"}"#]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scanner<'a> {
+    text: &'a str,
+    pos: usize,
+    depth: u32,
+    /// An object or array was entered and none of its members was read.
+    fresh: bool,
+}
+
+/// A place to come back to.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pos: usize,
+    depth: u32,
+    fresh: bool,
+}
+
+/// The inside of a string literal as it stands in the text.
+#[derive(Clone, Copy)]
+pub(super) struct RawStr<'a> {
+    pub(super) text: &'a str,
+    pub(super) escaped: bool,
+}
+
+impl<'a> Scanner<'a> {
+    /// How deep objects and arrays may be nested.
+    pub const MAX_DEPTH: u32 = 128;
+
+    /// A scanner at the start of a text.
+    pub fn new(text: &'a str) -> Self {
+        let pos = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        Self { text, pos, depth: 0, fresh: false }
+    }
+
+    /// A scanner of a response body.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) with the byte position when the body is not UTF-8.
+    pub fn from_utf8(bytes: &'a [u8]) -> Result<Self> {
+        str::from_utf8(bytes)
+            .map(Self::new)
+            .map_err(|e| Error::new(ErrorKind::Protocol, "the text is not UTF-8").with("byte", e.valid_up_to()))
+    }
+
+    /// How many bytes have been read.
+    pub fn position(&self) -> usize {
+        self.pos
+    }
+
+    /// The text between two positions of this scanner.
+    pub(super) fn slice(&self, start: usize) -> &'a str {
+        self.text.get(start..self.pos).unwrap_or_default()
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { pos: self.pos, depth: self.depth, fresh: self.fresh }
+    }
+
+    pub(super) fn reset(&mut self, mark: Mark) {
+        self.pos = mark.pos;
+        self.depth = mark.depth;
+        self.fresh = mark.fresh;
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    /// The next byte that is not white space, or 0 at the end.
+    #[inline]
+    pub(super) fn next_byte(&mut self) -> u8 {
+        match self.bytes().get(self.pos) {
+            Some(&b) if b > b' ' => b,
+            _ => self.next_byte_after_space(),
+        }
+    }
+
+    #[inline(never)]
+    fn next_byte_after_space(&mut self) -> u8 {
+        self.pos = text::skip_space(self.bytes(), self.pos);
+        self.bytes().get(self.pos).copied().unwrap_or(0)
+    }
+
+    /// The kind of the next value.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when no value starts here.
+    pub fn peek(&mut self) -> Result<Kind> {
+        match self.next_byte() {
+            b'{' => Ok(Kind::Object),
+            b'[' => Ok(Kind::Array),
+            b'"' => Ok(Kind::String),
+            b'-' | b'0'..=b'9' => Ok(Kind::Number),
+            b't' | b'f' => Ok(Kind::Boolean),
+            b'n' => Ok(Kind::Null),
+            _ => Err(self.broken("expected a value")),
+        }
+    }
+
+    /// Steps into an object; then call [`Scanner::next_key`] until it returns `None`, reading one value after each key.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not an object or is nested too deep.
+    #[inline]
+    pub fn enter_object(&mut self) -> Result<()> {
+        self.enter(b'{', "expected an object")
+    }
+
+    /// Steps into an array; then call [`Scanner::next_element`] until it returns `false`, reading one value each time.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not an array or is nested too deep.
+    #[inline]
+    pub fn enter_array(&mut self) -> Result<()> {
+        self.enter(b'[', "expected an array")
+    }
+
+    #[inline]
+    fn enter(&mut self, open: u8, expected: &'static str) -> Result<()> {
+        if self.next_byte() != open {
+            return Err(self.broken(expected));
+        }
+        if self.depth == Self::MAX_DEPTH {
+            return Err(self.too_deep());
+        }
+        self.depth += 1;
+        self.pos += 1;
+        self.fresh = true;
+        Ok(())
+    }
+
+    /// The next member's key, or `None` after the last, having left the object.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) for broken text.
+    pub fn next_key(&mut self) -> Result<Option<Cow<'a, str>>> {
+        match self.next_raw_key()? {
+            None => Ok(None),
+            Some(key) => self.unescaped(key).map(Some),
+        }
+    }
+
+    #[inline]
+    pub(super) fn next_raw_key(&mut self) -> Result<Option<RawStr<'a>>> {
+        let mut byte = self.next_byte();
+        if byte == b'}' {
+            self.leave();
+            return Ok(None);
+        }
+        if !self.fresh {
+            if byte != b',' {
+                return Err(self.broken("expected ',' or '}'"));
+            }
+            self.pos += 1;
+            byte = self.next_byte();
+        }
+        self.fresh = false;
+        if byte != b'"' {
+            return Err(self.broken("expected a key"));
+        }
+        let key = self.raw_string()?;
+        if self.next_byte() != b':' {
+            return Err(self.broken("expected ':'"));
+        }
+        self.pos += 1;
+        Ok(Some(key))
+    }
+
+    /// Whether another element follows; `false` after the last, having left the array.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) for broken text.
+    #[inline]
+    pub fn next_element(&mut self) -> Result<bool> {
+        let byte = self.next_byte();
+        if byte == b']' {
+            // `[1,]` cannot come here: after the comma a value was asked for.
+            self.leave();
+            return Ok(false);
+        }
+        if !self.fresh {
+            if byte != b',' {
+                return Err(self.broken("expected ',' or ']'"));
+            }
+            self.pos += 1;
+            if matches!(self.next_byte(), b']' | b'}' | 0) {
+                return Err(self.broken("expected a value"));
+            }
+        }
+        self.fresh = false;
+        Ok(true)
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.pos += 1;
+        self.depth -= u32::from(self.depth > 0);
+        self.fresh = false;
+    }
+
+    /// A string value.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not a string, or holds half a surrogate pair.
+    pub fn string(&mut self) -> Result<Cow<'a, str>> {
+        if self.next_byte() != b'"' {
+            return Err(self.broken("expected a string"));
+        }
+        let raw = self.raw_string()?;
+        self.unescaped(raw)
+    }
+
+    /// A string value, or `None` for `null`.
+    ///
+    /// # Errors
+    /// As [`Scanner::string`].
+    pub fn optional_string(&mut self) -> Result<Option<Cow<'a, str>>> {
+        if self.next_byte() == b'n' {
+            self.literal("null")?;
+            return Ok(None);
+        }
+        self.string().map(Some)
+    }
+
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not a boolean.
+    pub fn boolean(&mut self) -> Result<bool> {
+        match self.next_byte() {
+            b't' => self.literal("true").map(|()| true),
+            b'f' => self.literal("false").map(|()| false),
+            _ => Err(self.broken("expected a boolean")),
+        }
+    }
+
+    /// A number's text, as it stands.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not a number.
+    pub fn number(&mut self) -> Result<&'a str> {
+        self.next_byte();
+        let start = self.pos;
+        self.pos = text::number_end(self.bytes(), start).map_err(|at| self.broken_at(at, "expected a number"))?;
+        Ok(self.slice(start))
+    }
+
+    /// Passes over `null`.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the next value is not `null`.
+    pub fn null(&mut self) -> Result<()> {
+        self.next_byte();
+        self.literal("null")
+    }
+
+    /// Passes over the next value, checking it, and returns its text as it stands.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) for broken text.
+    pub fn skip(&mut self) -> Result<&'a str> {
+        let byte = self.next_byte();
+        let start = self.pos;
+        match byte {
+            b'"' => drop(self.raw_string()?),
+            b'{' | b'[' => self.skip_nested()?,
+            _ => self.skip_plain(byte)?,
+        }
+        Ok(self.slice(start))
+    }
+
+    fn skip_plain(&mut self, byte: u8) -> Result<()> {
+        match byte {
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
+            _ => Err(self.broken("expected a value")),
+        }
+    }
+
+    /// Walks one object or array with the open brackets as bits: 1 for an object.
+    fn skip_nested(&mut self) -> Result<()> {
+        let outer = self.depth;
+        let mut objects: u128 = 0;
+        loop {
+            // At the start of a value.
+            match self.next_byte() {
+                b'"' => drop(self.raw_string()?),
+                b'{' => {
+                    self.enter_object()?;
+                    objects = objects << 1 | 1;
+                }
+                b'[' => {
+                    self.enter_array()?;
+                    objects <<= 1;
+                }
+                byte => self.skip_plain(byte)?,
+            }
+            // After a value or an opening bracket: go to the next value, leaving what ends.
+            loop {
+                let more = if objects & 1 == 1 { self.next_raw_key()?.is_some() } else { self.next_element()? };
+                if more {
+                    break;
+                }
+                if self.depth == outer {
+                    return Ok(());
+                }
+                objects >>= 1;
+            }
+        }
+    }
+
+    /// Checks that nothing but white space is left.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when something is.
+    pub fn end(&mut self) -> Result<()> {
+        if self.is_at_end() { Ok(()) } else { Err(self.broken("expected the end of the text")) }
+    }
+
+    /// Whether nothing but white space is left.
+    pub fn is_at_end(&mut self) -> bool {
+        self.next_byte();
+        self.pos >= self.text.len()
+    }
+
+    /// The string that starts here; the caller has seen its quote.
+    #[inline]
+    pub(super) fn raw_string(&mut self) -> Result<RawStr<'a>> {
+        let bytes = self.bytes();
+        let start = self.pos + 1;
+        let end = text::plain_end(bytes, start);
+        if bytes.get(end) == Some(&b'"') {
+            self.pos = end + 1;
+            return Ok(RawStr { text: self.text.get(start..end).unwrap_or_default(), escaped: false });
+        }
+        self.raw_string_with_escapes(start, end)
+    }
+
+    #[inline(never)]
+    fn raw_string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<RawStr<'a>> {
+        let bytes = self.bytes();
+        let mut escaped = false;
+        loop {
+            match bytes.get(end) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    end = text::escape_end(bytes, end).map_err(|at| self.broken_at(at, "a broken escape"))?;
+                }
+                Some(_) => return Err(self.broken_at(end, "a control character inside a string")),
+                None => return Err(self.broken_at(end, "expected '\"'")),
+            }
+            end = text::plain_end(bytes, end);
+        }
+        self.pos = end + 1;
+        Ok(RawStr { text: self.text.get(start..end).unwrap_or_default(), escaped })
+    }
+
+    /// The text of a string that was just read.
+    fn unescaped(&self, raw: RawStr<'a>) -> Result<Cow<'a, str>> {
+        if !raw.escaped {
+            return Ok(Cow::Borrowed(raw.text));
+        }
+        let mut out = String::with_capacity(raw.text.len());
+        match raw.unescape_into(&mut out) {
+            Some(()) => Ok(Cow::Owned(out)),
+            None => Err(self.broken("half a surrogate pair before this byte")),
+        }
+    }
+
+    #[inline]
+    pub(super) fn literal(&mut self, word: &'static str) -> Result<()> {
+        match self.bytes().get(self.pos..self.pos + word.len()) {
+            Some(found) if found == word.as_bytes() => {
+                self.pos += word.len();
+                Ok(())
+            }
+            _ => Err(self.broken("expected a value")),
+        }
+    }
+
+    pub(super) fn advance_to(&mut self, pos: usize) {
+        self.pos = pos;
+    }
+
+    #[cold]
+    fn broken(&self, what: &'static str) -> Error {
+        self.broken_at(self.pos, what)
+    }
+
+    #[cold]
+    fn broken_at(&self, at: usize, what: &'static str) -> Error {
+        let message = if at >= self.text.len() {
+            format!("the JSON text ends too early: {what}")
+        } else {
+            format!("the text is not JSON: {what}")
+        };
+        Error::new(ErrorKind::Protocol, message).with("byte", at)
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Error {
+        Error::new(ErrorKind::Protocol, "the JSON text is nested too deep")
+            .with("byte", self.pos)
+            .with("limit", Self::MAX_DEPTH)
+    }
+}
+
+impl RawStr<'_> {
+    /// Appends the text that the literal stands for; `None` when it holds half a surrogate pair.
+    pub(super) fn unescape_into(&self, out: &mut String) -> Option<()> {
+        text::unescape(self.text, out)
+    }
+}

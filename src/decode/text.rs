@@ -1,0 +1,232 @@
+//! Byte-level scanning: white space, strings, escapes, numbers.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+#[inline]
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|c| u64::from_le_bytes(*c))
+}
+
+/// The high bit of each byte that is below `n`, exact up to the lowest hit.
+#[inline]
+fn below(word: u64, n: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(n)) & !word & HIGHS
+}
+
+#[inline]
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// The first byte at or after `at` that is a quote, a backslash or a control character; the length when there is none.
+#[inline]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    for _ in 0..4 {
+        let Some(word) = word_at(bytes, at) else { return plain_end_bytewise(bytes, at) };
+        let hits = below(word, b' ') | equal(word, b'"') | equal(word, b'\\');
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    plain_end_long(bytes, at)
+}
+
+#[inline(never)]
+fn plain_end_bytewise(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|&b| b < b' ' || b == b'"' || b == b'\\').unwrap_or(rest.len())
+}
+
+#[inline(never)]
+fn plain_end_long(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    let run = rest.get(..end).unwrap_or_default();
+    let lowest = run.iter().fold(u8::MAX, |low, &b| low.min(b));
+    let end = if lowest < b' ' { run.iter().position(|&b| b < b' ').unwrap_or(end) } else { end };
+    at + end
+}
+
+/// The first byte at or after `at` that is not JSON white space.
+#[inline]
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word_at(bytes, at) {
+        if word != ONES * u64::from(b' ') {
+            break;
+        }
+        at += 8;
+    }
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        at += 1;
+        if bytes.get(at - 1) == Some(&b'\n') {
+            return skip_indent(bytes, at);
+        }
+    }
+    at
+}
+
+/// As [`skip_space`] after a line break, where a run of blanks is likely.
+fn skip_indent(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match word_at(bytes, at) {
+            Some(word) => {
+                let other = word ^ (ONES * u64::from(b' '));
+                at += (other.trailing_zeros() / 8) as usize;
+                if other != 0 {
+                    break;
+                }
+            }
+            None => break,
+        }
+    }
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        at += 1;
+    }
+    at
+}
+
+/// The end of the escape that starts at the backslash `at`; the failing byte when it is none.
+pub(super) fn escape_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    match bytes.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            for i in at + 2..at + 6 {
+                if !bytes.get(i).is_some_and(u8::is_ascii_hexdigit) {
+                    return Err(i);
+                }
+            }
+            Ok(at + 6)
+        }
+        _ => Err(at + 1),
+    }
+}
+
+/// Appends what a literal's inside stands for. The escapes have the right form already; `None` for half a surrogate pair.
+pub(super) fn unescape(mut raw: &str, out: &mut String) -> Option<()> {
+    while let Some(at) = memchr::memchr(b'\\', raw.as_bytes()) {
+        out.push_str(raw.get(..at)?);
+        let escape = *raw.as_bytes().get(at + 1)?;
+        let mut used = at + 2;
+        out.push(match escape {
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let (c, len) = unicode_escape(raw.get(at..)?)?;
+                used = at + len;
+                c
+            }
+            other => char::from(other),
+        });
+        raw = raw.get(used..)?;
+    }
+    out.push_str(raw);
+    Some(())
+}
+
+/// The character of `\uXXXX` or of a surrogate pair, and how many bytes it took.
+fn unicode_escape(raw: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| u32::from_str_radix(raw.get(at..at + 4)?, 16).ok();
+    let high = unit(2)?;
+    if !(0xD800..0xDC00).contains(&high) {
+        return Some((char::from_u32(high)?, 6));
+    }
+    if raw.get(6..8)? != "\\u" {
+        return None;
+    }
+    let low = unit(8)?;
+    if !(0xDC00..0xE000).contains(&low) {
+        return None;
+    }
+    Some((char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))?, 12))
+}
+
+/// The end of the number at `at`; the failing byte when there is none.
+#[inline]
+pub(super) fn number_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
+    if bytes.get(at) == Some(&b'-') {
+        at += 1;
+    }
+    at = match bytes.get(at) {
+        Some(b'0') => at + 1,
+        _ => digits_end(bytes, at)?,
+    };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits_end(bytes, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at += 1;
+        }
+        at = digits_end(bytes, at)?;
+    }
+    Ok(at)
+}
+
+#[inline]
+fn digits_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start;
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    if at == start { Err(at) } else { Ok(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_plain_text_is_found_at_every_offset_and_length() {
+        for stop in [b'"', b'\\', b'\n', 0u8, 0x1f] {
+            for len in 0..100 {
+                let mut text = vec![b'a'; len];
+                // Bytes that look near to the stops: above them, with the high bit set.
+                text.iter_mut().step_by(3).for_each(|b| *b = 0xA2);
+                text.iter_mut().skip(1).step_by(5).for_each(|b| *b = b' ');
+                text.push(stop);
+                text.extend_from_slice(b"tail\"");
+                for from in 0..=len {
+                    assert_eq!(plain_end(&text, from), len, "stop {stop} len {len} from {from}");
+                }
+            }
+        }
+        assert_eq!(plain_end(b"abc", 0), 3);
+    }
+
+    #[test]
+    fn numbers_follow_the_grammar() {
+        let ends = [
+            ("0", Ok(1)),
+            ("-0.0", Ok(4)),
+            ("1e5,", Ok(3)),
+            ("12.50E-3 ", Ok(8)),
+            ("01", Ok(1)),
+            ("-", Err(1)),
+            ("1.", Err(2)),
+            (".5", Err(0)),
+            ("1e", Err(2)),
+            ("1e+", Err(3)),
+            ("+1", Err(0)),
+            ("NaN", Err(0)),
+        ];
+        for (text, end) in ends {
+            assert_eq!(number_end(text.as_bytes(), 0), end, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_become_characters_and_half_pairs_do_not() {
+        let mut out = String::new();
+        unescape(r#"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00z"#, &mut out).unwrap();
+        assert_eq!(out, "a\"\\/\u{8}\u{c}\n\r\té😀z");
+        for half in [r"\ud83d", r"\ud83dx", r"\ude00", r"\ud83d\u0041", r"\ud83d\n"] {
+            assert_eq!(unescape(half, &mut String::new()), None, "{half}");
+        }
+    }
+}
