@@ -15,17 +15,19 @@ pub struct OptionDoc {
     pub required: bool,
     /// One or two sentences: meaning, unit, bounds.
     pub about: &'static str,
+    /// The field of the option struct that holds this option's group; `None`: the option is a field of the struct itself.
+    pub group: Option<&'static str>,
 }
 
 impl OptionDoc {
     /// An optional connection option.
     pub const fn connection(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
-        Self { name, level: Level::Connection, kind, default: None, required: false, about }
+        Self { name, level: Level::Connection, kind, default: None, required: false, about, group: None }
     }
 
     /// An optional table option.
     pub const fn table(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
-        Self { name, level: Level::Table, kind, default: None, required: false, about }
+        Self { name, level: Level::Table, kind, default: None, required: false, about, group: None }
     }
 
     /// Sets the default.
@@ -42,10 +44,45 @@ impl OptionDoc {
         self
     }
 
+    /// Puts it into a group: the option struct has a field of that name, itself a struct with the group's options.
+    ///
+    /// Users see one flat list of names all the same.
+    #[must_use]
+    pub const fn group(mut self, field: &'static str) -> Self {
+        self.group = Some(field);
+        self
+    }
+
     /// Whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, OptionKind::Secret)
+        matches!(self.kind, OptionKind::Secret | OptionKind::Headers)
     }
+}
+
+/// One list out of several, for a source that takes shared options beside its own.
+///
+/// ```
+/// use lakeflow_connect::{http::HTTP_OPTIONS, options::{OptionDoc, OptionKind, joined}};
+/// const OWN: &[OptionDoc] = &[OptionDoc::connection("base_url", OptionKind::Url, "The server's address.").required()];
+/// const OPTIONS: &[OptionDoc] = &joined::<{ OWN.len() + HTTP_OPTIONS.len() }>(&[OWN, HTTP_OPTIONS]);
+/// assert!(OPTIONS.iter().any(|o| o.name == "max_retries"));
+/// ```
+///
+/// # Panics
+/// When `N` is not the sum of the lengths; in a constant that is an error of the compiler.
+pub const fn joined<const N: usize>(lists: &[&[OptionDoc]]) -> [OptionDoc; N] {
+    let mut all = [OptionDoc::connection("", OptionKind::Text, ""); N];
+    let (mut list, mut n) = (0, 0);
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            all[n] = lists[list][i];
+            (i, n) = (i + 1, n + 1);
+        }
+        list += 1;
+    }
+    assert!(n == N, "N is not the sum of the lists' lengths");
+    all
 }
 
 /// Where an option is given.
@@ -74,6 +111,13 @@ pub enum OptionKind {
         /// Largest value.
         max: i64,
     },
+    /// A number, with a fraction if wanted, within bounds.
+    Number {
+        /// Smallest value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+    },
     /// Seconds, with a fraction if wanted, within bounds.
     Seconds {
         /// Smallest value.
@@ -91,6 +135,8 @@ pub enum OptionKind {
     Instant,
     /// A JSON object.
     Json,
+    /// A JSON object of header names and texts. May hold credentials: never shown.
+    Headers,
 }
 
 impl OptionKind {
@@ -102,12 +148,14 @@ impl OptionKind {
             Self::Boolean => "true or false".to_owned(),
             Self::Integer { min, max: i64::MAX } => format!("a whole number, {min} or more"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Seconds { min, max } => format!("seconds from {min} to {max}"),
             Self::List => "a comma-separated list".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Url => "an http or https address".to_owned(),
             Self::Instant => "an instant such as 2024-01-31T00:00:00Z".to_owned(),
             Self::Json => "a JSON object".to_owned(),
+            Self::Headers => "a JSON object of header names and texts".to_owned(),
         }
     }
 }

@@ -78,12 +78,15 @@ impl Options {
             match given.or(doc.default) {
                 Some(text) => match value_of(doc.kind, text) {
                     Some(value) => {
-                        fields.insert(doc.name.to_owned(), value);
+                        if let Some(target) = group_of(&mut fields, doc) {
+                            target.insert(doc.name.to_owned(), value);
+                        }
                     }
                     None => problems.add(bad_value(doc, text)),
                 },
                 None if doc.required => problems.add(format!("'{}' is missing: {}", doc.name, doc.about)),
-                None => {}
+                // The group exists even when none of its options is given.
+                None => _ = group_of(&mut fields, doc),
             }
         }
         if problems.is_empty() {
@@ -161,6 +164,14 @@ impl Problems {
     }
 }
 
+/// The object that holds the option: the whole, or its group's.
+fn group_of<'a>(fields: &'a mut Map<String, Value>, doc: &OptionDoc) -> Option<&'a mut Map<String, Value>> {
+    match doc.group {
+        None => Some(fields),
+        Some(group) => fields.entry(group).or_insert_with(|| Value::Object(Map::new())).as_object_mut(),
+    }
+}
+
 fn bad_value(doc: &OptionDoc, text: &str) -> String {
     let wanted = doc.kind.describe();
     let near = match doc.kind {
@@ -171,7 +182,11 @@ fn bad_value(doc: &OptionDoc, text: &str) -> String {
         (Some(near), _) => format!("'{}' must be {wanted}; did you mean '{near}'?", doc.name),
         (
             None,
-            OptionKind::Boolean | OptionKind::Integer { .. } | OptionKind::Seconds { .. } | OptionKind::Choice(_),
+            OptionKind::Boolean
+            | OptionKind::Integer { .. }
+            | OptionKind::Number { .. }
+            | OptionKind::Seconds { .. }
+            | OptionKind::Choice(_),
         ) => {
             format!("'{}' must be {wanted}, not '{}'", doc.name, shortened(text))
         }
@@ -196,9 +211,9 @@ fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
         OptionKind::Integer { min, max } => {
             text.parse::<i64>().ok().filter(|n| (min..=max).contains(n)).map(Value::from)
         }
-        OptionKind::Seconds { min, max } => {
-            let seconds = text.parse::<f64>().ok().filter(|s| (min..=max).contains(s))?;
-            Number::from_f64(seconds).map(Value::Number)
+        OptionKind::Number { min, max } | OptionKind::Seconds { min, max } => {
+            let number = text.parse::<f64>().ok().filter(|n| (min..=max).contains(n))?;
+            Number::from_f64(number).map(Value::Number)
         }
         OptionKind::List => {
             Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
@@ -210,6 +225,10 @@ fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
         }
         OptionKind::Instant => chrono::DateTime::parse_from_rfc3339(text).ok().map(|_| Value::from(text)),
         OptionKind::Json => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
+        OptionKind::Headers => {
+            let value = serde_json::from_str::<Value>(text).ok()?;
+            value.as_object()?.values().all(Value::is_string).then_some(value)
+        }
     }
 }
 
@@ -266,6 +285,58 @@ mod tests {
         }
         assert!(!text.contains("MARKER"));
         assert!(!format!("{options:?}").contains("MARKER"));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Grouped {
+        base_url: Url,
+        limits: Limits,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Limits {
+        max_retries: u32,
+        headers: Option<std::collections::BTreeMap<String, Secret>>,
+    }
+
+    const BASE: &[OptionDoc] = &[OptionDoc::connection("base_url", OptionKind::Url, "the root").required()];
+    const LIMITS: &[OptionDoc] = &[
+        OptionDoc::connection("max_retries", OptionKind::Integer { min: 0, max: 20 }, "tries")
+            .default("5")
+            .group("limits"),
+        OptionDoc::connection("headers", OptionKind::Headers, "sent along").group("limits"),
+    ];
+    const GROUPED: &[OptionDoc] = &crate::options::joined::<{ BASE.len() + LIMITS.len() }>(&[BASE, LIMITS]);
+
+    #[test]
+    fn a_group_is_flat_for_the_user_and_a_field_for_the_source() {
+        crate::options::assert_documented::<Grouped>(Level::Connection, GROUPED);
+        let options = Options::new().with("base_url", "http://localhost").with("max_retries", "7");
+        let grouped: Grouped = options.parse(Level::Connection, GROUPED).unwrap();
+        assert_eq!(grouped.limits.max_retries, 7);
+        let unknown = options.with("max_retry", "1").parse::<Grouped>(Level::Connection, GROUPED).unwrap_err();
+        assert!(unknown.to_string().contains("did you mean 'max_retries'?"), "{unknown}");
+    }
+
+    #[test]
+    fn headers_are_texts_and_never_repeated() {
+        let options = Options::new().with("base_url", "http://localhost");
+        let bad = options.clone().with("headers", r#"{"x-key":{"MARKER":1}}"#);
+        let error = bad.parse::<Grouped>(Level::Connection, GROUPED).unwrap_err().to_string();
+        assert!(
+            error.contains("'headers' must be a JSON object of header names") && !error.contains("MARKER"),
+            "{error}"
+        );
+        let good: Grouped = options.with("headers", r#"{"x-key":"v"}"#).parse(Level::Connection, GROUPED).unwrap();
+        assert_eq!(good.limits.headers.unwrap()["x-key"].expose(), "v");
+    }
+
+    #[test]
+    #[should_panic(expected = "limits.headers")]
+    fn a_forgotten_option_of_a_group_is_caught() {
+        crate::options::assert_documented::<Grouped>(Level::Connection, &GROUPED[..2]);
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! Finding the token endpoint that a server publishes.
+
+use reqwest::{
+    Method,
+    header::{ACCEPT, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+use url::Url;
+
+use super::oauth::{ClientCredentials, check_endpoint};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    http::{
+        client::Inner,
+        redact,
+        response::Response,
+        run::{Body, Call, Purpose},
+    },
+};
+
+/// Where servers publish it, in the order of asking, and how the document names it.
+const PLACES: [(&str, &str, fn(&Value) -> Option<&str>); 3] = [
+    (".well-known/smart-configuration", "application/json", in_configuration),
+    ("metadata", "application/fhir+json", in_capability_statement),
+    (".well-known/openid-configuration", "application/json", in_configuration),
+];
+
+/// Asks the places in turn. A place without an answer is passed over; an unreachable server is an error.
+pub(super) async fn token_endpoint(client: &Inner, base: &Url, credentials: &ClientCredentials) -> Result<Url> {
+    for (place, accept, find) in PLACES {
+        let Some(document) = Box::pin(document(client, base, place, accept)).await? else { continue };
+        let Some(endpoint) = find(&document) else { continue };
+        let endpoint = Url::parse(endpoint).map_err(|_| {
+            Error::new(ErrorKind::Protocol, "the server publishes a token endpoint that is not an address")
+                .with("base", redact::url(base))
+                .help("give token_url")
+        })?;
+        check_endpoint(&endpoint, client)?;
+        warn_if_unsupported(&document, credentials);
+        tracing::debug!(place, endpoint = %redact::url(&endpoint), "token endpoint found");
+        return Ok(endpoint);
+    }
+    Err(Error::new(ErrorKind::Config, "the server does not publish its token endpoint")
+        .with("base", redact::url(base))
+        .help("give token_url"))
+}
+
+async fn document(client: &Inner, base: &Url, place: &str, accept: &'static str) -> Result<Option<Value>> {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{place}", base.path().trim_end_matches('/')));
+    url.set_query(None);
+    check_endpoint(&url, client)?;
+    let call = Call {
+        method: Method::GET,
+        url,
+        headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]),
+        body: Body::Empty,
+        idempotent: true,
+        accepted: vec![400, 401, 403, 404, 405, 406, 410, 501],
+        purpose: Purpose::Token,
+    };
+    let response: Response = client.run(&call).await?;
+    if response.status() >= 300 {
+        return Ok(None);
+    }
+    // A page that is not JSON is a front end that answers everything.
+    Ok(serde_json::from_slice(response.body()).ok())
+}
+
+fn in_configuration(document: &Value) -> Option<&str> {
+    document.get("token_endpoint")?.as_str()
+}
+
+fn in_capability_statement(document: &Value) -> Option<&str> {
+    let extensions = document.pointer("/rest/0/security/extension")?.as_array()?;
+    let named = |extension: &&Value, end: &str| {
+        extension.get("url").and_then(Value::as_str).is_some_and(|url| url.rsplit('/').next() == Some(end))
+    };
+    let uris = extensions.iter().find(|e| named(e, "oauth-uris"))?.get("extension")?.as_array()?;
+    uris.iter().find(|e| named(e, "token"))?.get("valueUri")?.as_str()
+}
+
+fn warn_if_unsupported(document: &Value, credentials: &ClientCredentials) {
+    let Some(methods) = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array) else { return };
+    let ours = credentials.method();
+    if !methods.iter().any(|m| m.as_str() == Some(ours)) {
+        tracing::warn!(
+            method = ours,
+            "the server does not list this way for a client to prove itself; trying all the same"
+        );
+    }
+}

@@ -1,0 +1,311 @@
+//! The client and how it is made.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use url::Url;
+
+use super::{
+    activity::Counters, auth::Auth, concurrency::Concurrency, connect::connect, links::LinkPolicy, links::checked_base,
+    pace::Pace, redact, request::Request, settings::HttpSettings,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    connector::Activity,
+    error::{Error, ErrorKind, Result},
+};
+
+/// Makes a safe summary of an error's body, for the message: codes and texts of the protocol, never data.
+pub type ErrorDetail = fn(&[u8]) -> Option<String>;
+
+/// A client for one server. Cheap to clone; clones share connections, limits, credentials and counters.
+#[derive(Clone)]
+pub struct HttpClient {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) http: reqwest::Client,
+    pub(super) base: Url,
+    pub(super) auth: Auth,
+    pub(super) links: LinkPolicy,
+    pub(super) settings: HttpSettings,
+    pub(super) extra_headers: HeaderMap,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) error_detail: Option<ErrorDetail>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) pace: Option<Pace>,
+    pub(super) slots: Arc<Concurrency>,
+    /// Apart, so that requests waiting for a token do not keep its request from being sent.
+    pub(super) token_slots: Arc<Concurrency>,
+    jitter: Mutex<fastrand::Rng>,
+}
+
+impl HttpClient {
+    /// Begins a client for the server at `base`. A trailing slash makes no difference.
+    pub fn builder(base: Url) -> HttpClientBuilder {
+        HttpClientBuilder {
+            base,
+            auth: Auth::none(),
+            settings: HttpSettings::default(),
+            clock: Arc::new(SystemClock),
+            user_agent: concat!("lakeflow-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
+            error_detail: None,
+            jitter: fastrand::Rng::new(),
+        }
+    }
+
+    /// The server's address; its path ends with `/`.
+    pub fn base(&self) -> &Url {
+        &self.inner.base
+    }
+
+    /// Asks for something. `target` is a path below the base (`"Patient/1?_format=json"`) or an address, which must be
+    /// one that [`HttpClient::resolve_link`] would allow.
+    pub fn get(&self, target: impl Into<Target>) -> Request {
+        self.request(Method::GET, target)
+    }
+
+    /// Asks for the headers only.
+    pub fn head(&self, target: impl Into<Target>) -> Request {
+        self.request(Method::HEAD, target)
+    }
+
+    /// Sends something; not sent twice unless marked [`idempotent`](Request::idempotent).
+    pub fn post(&self, target: impl Into<Target>) -> Request {
+        self.request(Method::POST, target)
+    }
+
+    /// Sends a form; not sent twice unless marked [`idempotent`](Request::idempotent).
+    pub fn post_form(&self, target: impl Into<Target>, pairs: &[(&str, &str)]) -> Request {
+        self.post(target).form(pairs)
+    }
+
+    /// Removes something.
+    pub fn delete(&self, target: impl Into<Target>) -> Request {
+        self.request(Method::DELETE, target)
+    }
+
+    fn request(&self, method: Method, target: impl Into<Target>) -> Request {
+        let url = match target.into().0 {
+            Place::Url(url) => self.inner.links.admit(url),
+            Place::Path(path) => self.inner.below_base(&path),
+        };
+        Request::new(self.clone(), method, url)
+    }
+
+    /// The address of a path below the base, each segment encoded: a name with slashes stays one name.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for a segment that no address can hold: `.` or `..`.
+    pub fn url(&self, segments: &[&str]) -> Result<Url> {
+        let unusable = || Error::new(ErrorKind::Config, "a name of dots cannot be part of an address");
+        let mut url = self.inner.base.clone();
+        let mut path = url.path_segments_mut().map_err(|()| unusable())?;
+        path.pop_if_empty();
+        for segment in segments {
+            if matches!(*segment, "." | "..") {
+                return Err(unusable());
+            }
+            path.push(segment);
+        }
+        drop(path);
+        Ok(url)
+    }
+
+    /// The address that a link in the server's answer stands for, if it may be followed.
+    ///
+    /// Relative links are relative to the base address, and a leading `/` keeps the base's path: under
+    /// `https://host/fhir` both `/Patient` and `/fhir/Patient` are `https://host/fhir/Patient`.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) naming both hosts when the link leaves the server and neither
+    /// `allowed_link_hosts` nor `rewrite_link_host` covers it; for local and cloud metadata addresses, steps from https to
+    /// http, relative links that climb above the base, and links over 64 KiB.
+    pub fn resolve_link(&self, link: &str) -> Result<Url> {
+        self.inner.links.resolve(None, link)
+    }
+
+    /// As [`HttpClient::resolve_link`]; a link that is only a query (`?page=2`) keeps the path of `current`.
+    ///
+    /// # Errors
+    /// As [`HttpClient::resolve_link`].
+    pub fn resolve_link_from(&self, current: &Url, link: &str) -> Result<Url> {
+        self.inner.links.resolve(Some(current), link)
+    }
+
+    /// What this client and its clones have done so far.
+    pub fn activity(&self) -> Activity {
+        self.inner.counters.read()
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("base", &redact::url(&self.inner.base))
+            .field("auth", &self.inner.auth)
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(super) fn jitter(&self) -> fastrand::Rng {
+        self.jitter.lock().unwrap_or_else(PoisonError::into_inner).fork()
+    }
+
+    fn below_base(&self, path: &str) -> Result<Url> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path(), path.trim_start_matches('/')));
+        url.set_query(query);
+        if url.path().starts_with(self.base.path()) {
+            return Ok(url);
+        }
+        Err(Error::new(ErrorKind::Internal, "a request path climbs above the base address"))
+    }
+}
+
+/// Where a request goes: a path below the base address, or an address.
+#[derive(Clone, Debug)]
+pub struct Target(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Path(String),
+    Url(Url),
+}
+
+impl From<&str> for Target {
+    fn from(path: &str) -> Self {
+        Self(Place::Path(path.to_owned()))
+    }
+}
+
+impl From<String> for Target {
+    fn from(path: String) -> Self {
+        Self(Place::Path(path))
+    }
+}
+
+impl From<Url> for Target {
+    fn from(url: Url) -> Self {
+        Self(Place::Url(url))
+    }
+}
+
+impl From<&Url> for Target {
+    fn from(url: &Url) -> Self {
+        Self(Place::Url(url.clone()))
+    }
+}
+
+/// Makes an [`HttpClient`].
+#[derive(Debug)]
+#[must_use = "call build()"]
+pub struct HttpClientBuilder {
+    base: Url,
+    auth: Auth,
+    settings: HttpSettings,
+    clock: Arc<dyn Clock>,
+    user_agent: String,
+    error_detail: Option<ErrorDetail>,
+    jitter: fastrand::Rng,
+}
+
+impl HttpClientBuilder {
+    /// Sets the credentials; none when not called.
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Sets limits, TLS and links; the defaults of [`HTTP_OPTIONS`](super::HTTP_OPTIONS) when not called.
+    pub fn settings(mut self, settings: HttpSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets the clock that is waited on; the machine's when not called.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets `User-Agent`.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Sets how the body of an error is summed up; without it, bodies of errors are not shown at all.
+    pub fn error_detail(mut self, detail: ErrorDetail) -> Self {
+        self.error_detail = Some(detail);
+        self
+    }
+
+    /// Makes the waits between tries repeatable, for tests.
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter = fastrand::Rng::with_seed(seed);
+        self
+    }
+
+    /// Makes the client. Nothing is sent; certificate files are read.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for an address, header, certificate, proxy or link host that cannot be used.
+    pub fn build(self) -> Result<HttpClient> {
+        let Self { base, auth, settings, clock, user_agent, error_detail, jitter } = self;
+        let base = checked_base(base, settings.allow_insecure)?;
+        let http = connect(&settings, &base, &user_agent)?;
+        let links = LinkPolicy::new(
+            base.clone(),
+            &settings.allowed_link_hosts,
+            settings.rewrite_link_host,
+            settings.allow_insecure,
+        )?;
+        let inner = Inner {
+            http,
+            base,
+            auth,
+            links,
+            extra_headers: extra_headers(&settings)?,
+            clock,
+            error_detail,
+            counters: Arc::default(),
+            pace: settings.requests_per_second.and_then(Pace::new),
+            slots: Concurrency::new(settings.max_concurrency),
+            token_slots: Concurrency::new(1),
+            jitter: Mutex::new(jitter),
+            settings,
+        };
+        Ok(HttpClient { inner: Arc::new(inner) })
+    }
+}
+
+fn extra_headers(settings: &HttpSettings) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &settings.extra_headers {
+        let bad = || {
+            Error::new(ErrorKind::Config, "'extra_headers' holds something that is not a valid header")
+                .with("header", name)
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_bytes(value.expose().as_bytes()).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    Ok(headers)
+}
