@@ -1,5 +1,6 @@
 //! Suites over real sockets: one binary, one file per concern.
 
+mod http;
 #[cfg(feature = "fhir")]
 mod real_fhir;
 mod stream;

@@ -1,0 +1,10 @@
+//! The HTTP client against real sockets.
+
+mod auth;
+mod jwt;
+mod links;
+mod retry;
+mod secrecy;
+mod support;
+mod tls;
+mod transport;
