@@ -12,6 +12,8 @@ pub mod read;
 pub mod registry;
 pub mod secret;
 pub mod stream;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod types;
 
 mod near;

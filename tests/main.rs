@@ -4,4 +4,5 @@ mod http;
 #[cfg(feature = "fhir")]
 mod real_fhir;
 mod stream;
+mod testkit;
 mod types;
