@@ -42,7 +42,10 @@ pub(crate) fn source() -> MemorySource {
 }
 
 /// Knows how to make pages small, break the source and change it.
-pub(crate) fn suite(source: &MemorySource, connect: impl Fn() -> Arc<dyn LakeflowConnect> + Send + Sync + 'static) -> Suite {
+pub(crate) fn suite(
+    source: &MemorySource,
+    connect: impl Fn() -> Arc<dyn LakeflowConnect> + Send + Sync + 'static,
+) -> Suite {
     let (once, lasting, over, changed) = (source.clone(), source.clone(), source.clone(), source.clone());
     let next = Arc::new(AtomicI64::new(1000));
     Suite::new(move || Ok(connect()))
