@@ -1,4 +1,22 @@
 //! Connector SDK: bring data from LanceDB, OSI PI and healthcare systems into lakehouse tables.
+//!
+//! ```no_run
+//! use futures::TryStreamExt;
+//! use lakeflow_connect::{Context, Options, ReadRequest, Registry, Result, stream::arrow_batches};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let options = Options::new().with("base_url", "https://fhir.example.org/r4");
+//!     let source = Registry::builtin().connect("fhir", &options, &Context::new())?;
+//!     let mut patients = arrow_batches(&source, ReadRequest::new("Patient".into()));
+//!     while let Some(batch) = patients.try_next().await? {
+//!         println!("{} rows of {} columns", batch.num_rows(), batch.num_columns());
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Hosts that store offsets take [`stream::arrow_events`]; sources are written with [`stream::pages`].
 
 pub use arrow;
 

@@ -1,7 +1,5 @@
 //! Types to DDL.
 
-use std::fmt::Write as _;
-
 use crate::types::{DataType, StructField, StructType};
 
 impl StructType {
@@ -77,8 +75,7 @@ fn write_type(out: &mut String, data_type: &DataType) {
             write_fields(out, &s.fields, ": ", ", ");
             out.push('>');
         }
-        // Writing to a String cannot fail.
-        atomic => drop(write!(out, "{}", atomic.to_string().to_ascii_uppercase())),
+        atomic => out.push_str(&atomic.to_string().to_ascii_uppercase()),
     }
 }
 
