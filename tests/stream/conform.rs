@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use lakeflow_connect::{
-    Error, ErrorKind, IngestionType, ReadEvent, ReadRequest, Records, Result, StructType, TableMetadata,
+    BadRows, Error, ErrorKind, IngestionType, JsonLines, ReadEvent, ReadRequest, Records, Result, StructType,
+    TableMetadata,
     arrow::{
         array::{
             Array, ArrayRef, AsArray, BooleanArray, Date64Array, Decimal256Array, DictionaryArray,
@@ -13,11 +14,14 @@ use lakeflow_connect::{
             StructArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
         },
         buffer::{NullBuffer, OffsetBuffer},
-        datatypes::{DataType as ArrowType, Field, Fields, Float32Type, Int32Type, i256},
+        compute::cast,
+        datatypes::{DataType as ArrowType, Field, Fields, Float32Type, Int32Type, TimeUnit, i256},
     },
-    decode::arrow_to_json,
+    decode::{DecodeOptions, Decoder, Shape, arrow_to_json},
     stream::ArrowTable,
 };
+use proptest::prelude::*;
+use serde_json::json;
 
 fn table(ddl: &str) -> ArrowTable {
     let metadata = TableMetadata { primary_keys: vec![], cursor_field: None, ingestion_type: IngestionType::Append };
@@ -220,5 +224,87 @@ async fn what_does_not_fit_is_an_error_naming_table_and_column() {
         let schema = Arc::new(lakeflow_connect::arrow::datatypes::Schema::new(fields));
         let sent = RecordBatch::try_new(schema, columns.into_iter().map(|(_, a)| a).collect()).unwrap();
         says(&conform(&table(ddl), sent).await.unwrap_err(), column, text);
+    }
+}
+
+/// Layouts that other systems use for the types of the property test below.
+fn layouts(name: &str) -> Vec<ArrowType> {
+    use ArrowType as T;
+    let item = |t| Arc::new(Field::new("item", t, true));
+    let dictionary = |t| T::Dictionary(Box::new(T::Int32), Box::new(t));
+    match name {
+        "s" => vec![T::LargeUtf8, T::Utf8View, dictionary(T::Utf8), dictionary(T::LargeUtf8)],
+        "b" => vec![T::LargeBinary, T::BinaryView],
+        "n" => vec![dictionary(T::Int64)],
+        "l" => vec![
+            T::LargeList(item(T::Utf8View)),
+            T::List(item(dictionary(T::Utf8))),
+            T::ListView(item(T::Utf8)),
+            T::LargeListView(item(T::LargeUtf8)),
+        ],
+        "t" => vec![T::Timestamp(TimeUnit::Nanosecond, None)],
+        "u" => vec![T::Timestamp(TimeUnit::Nanosecond, Some("+05:30".into()))],
+        "d" => vec![T::Decimal256(12, 3), T::Decimal64(12, 3)],
+        "r" => {
+            let y = Field::new("y", T::LargeList(item(T::Int32)), true);
+            vec![T::Struct(vec![Field::new("x", T::Utf8View, true), y].into())]
+        }
+        _ => vec![],
+    }
+}
+
+/// One row as JSON, by chance.
+fn any_row() -> impl Strategy<Value = String> {
+    let text = || "[a-zäß\"\\\\]{0,6}";
+    let list = prop::option::of(prop::collection::vec(prop::option::of(text()), 0..4));
+    let ints = prop::option::of(prop::collection::vec(prop::option::of(any::<i32>()), 0..4));
+    let time = || prop::option::of((-4_000_000_000i64..4_000_000_000, 0u32..1_000_000));
+    let row = (
+        prop::option::of(text()),
+        any::<Option<i64>>(),
+        list,
+        time(),
+        time(),
+        any::<Option<i32>>(),
+        prop::option::of(text()),
+        ints,
+    );
+    row.prop_map(|(s, n, l, t, u, d, x, y)| {
+        let stamp = |(s, us): (i64, u32)| chrono::DateTime::from_timestamp(s, us * 1000).unwrap();
+        let wall = t.map(|t| stamp(t).naive_utc().format("%Y-%m-%dT%H:%M:%S%.6f").to_string());
+        let instant = u.map(|u| stamp(u).to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+        let bytes = s.as_ref().map(|s| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, s));
+        let record = x.is_some().then(|| json!({"x": x, "y": y}));
+        json!({"s": s, "b": bytes, "n": n, "l": l, "t": wall, "u": instant, "d": d.map(|d| f64::from(d) / 1000.0), "r": record})
+            .to_string()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_rows_in_any_layout_order_and_slice_come_back_the_same(
+        rows in prop::collection::vec(any_row(), 1..20),
+        choice in any::<prop::sample::Index>(),
+        order in Just(vec!["s", "b", "n", "l", "t", "u", "d", "r"]).prop_shuffle(),
+        cut in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+    ) {
+        let ddl = "s STRING, b BINARY, n BIGINT, l ARRAY<STRING>, t TIMESTAMP_NTZ, u TIMESTAMP, d DECIMAL(12,3), r STRUCT<x: STRING, y: ARRAY<INT>>";
+        let table = table(ddl);
+        let mut decoder = Decoder::new(Arc::new(Shape::new(table.schema())), DecodeOptions::new("plant"));
+        let lines = JsonLines { bytes: rows.join("\n").into(), rows: rows.len() };
+        decoder.decode_lines(&lines, BadRows::Fail).unwrap();
+        let all = decoder.flush().unwrap();
+        let start = cut.0.index(all.num_rows());
+        let expected = all.slice(start, cut.1.index(all.num_rows() - start) + 1);
+        let columns = order.into_iter().map(|name| {
+            let column = all.column_by_name(name).unwrap();
+            let layouts = layouts(name);
+            let column = cast(column, &layouts[choice.index(layouts.len())]).unwrap();
+            (name, column.slice(start, expected.num_rows()))
+        });
+        let sent = batch(columns.collect());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let got = runtime.block_on(conform(&table, sent)).unwrap();
+        prop_assert_eq!(got, expected);
     }
 }
