@@ -20,7 +20,8 @@ fn secret(text: &str) -> Secret {
 }
 
 fn token(name: &str, expires_in: serde_json::Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({"access_token": name, "token_type": "Bearer", "expires_in": expires_in}))
+    ResponseTemplate::new(200)
+        .set_body_json(json!({"access_token": name, "token_type": "Bearer", "expires_in": expires_in}))
 }
 
 /// A server whose `/Patient` takes the tokens named, and whose `/token` answers in turn.
@@ -70,7 +71,9 @@ async fn fixed_credentials_go_into_their_header_and_none_into_none() {
         let request = &server.received_requests().await.unwrap()[0];
         assert_eq!(request.headers.get(name).map(|v| v.to_str().unwrap()), value);
     }
-    for bad in [Auth::basic("a:b", &secret("p")), Auth::bearer(&secret("a\nb")), Auth::api_key("bad name", &secret("k"))] {
+    for bad in
+        [Auth::basic("a:b", &secret("p")), Auth::bearer(&secret("a\nb")), Auth::api_key("bad name", &secret("k"))]
+    {
         assert_eq!(bad.unwrap_err().kind(), ErrorKind::Config);
     }
 }
@@ -143,7 +146,8 @@ async fn a_refused_token_endpoint_is_asked_once_for_all_who_wait() {
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_once_and_the_second_refusal_is_final() {
-    let server = server(InTurn::new([token("a", json!(300)), token("b", json!(300)), token("c", json!(300))]), &[]).await;
+    let server =
+        server(InTurn::new([token("a", json!(300)), token("b", json!(300)), token("c", json!(300))]), &[]).await;
     let timed = client_of(&server);
     let error = get(&timed.client).await.unwrap_err();
     assert_eq!((error.kind(), error.get("tries")), (ErrorKind::Auth, Some("2")));
@@ -160,9 +164,14 @@ async fn a_post_that_was_refused_for_its_token_is_sent_again() {
 
 #[tokio::test]
 async fn tokens_are_renewed_half_a_minute_before_the_end_or_half_way() {
-    for (expires_in, lasts) in
-        [(json!(300), 270), (json!(60), 30), (json!(20), 10), (json!("20"), 10), (json!(null), 270), (json!("soon"), 270)]
-    {
+    for (expires_in, lasts) in [
+        (json!(300), 270),
+        (json!(60), 30),
+        (json!(20), 10),
+        (json!("20"), 10),
+        (json!(null), 270),
+        (json!("soon"), 270),
+    ] {
         let server = server(InTurn::new([token("t", expires_in.clone())]), &["t"]).await;
         let timed = client_of(&server);
         get(&timed.client).await.unwrap();
@@ -177,7 +186,9 @@ async fn tokens_are_renewed_half_a_minute_before_the_end_or_half_way() {
 
 #[tokio::test]
 async fn a_busy_token_endpoint_is_retried() {
-    let server = server(InTurn::new([ResponseTemplate::new(503), ResponseTemplate::new(429), token("t", json!(300))]), &["t"]).await;
+    let server =
+        server(InTurn::new([ResponseTemplate::new(503), ResponseTemplate::new(429), token("t", json!(300))]), &["t"])
+            .await;
     let timed = client_of(&server);
     assert_eq!(get(&timed.client).await.unwrap(), 200);
     assert!(count(&server, "/token").await == 3 && timed.waited() > 0.0);
@@ -187,14 +198,19 @@ async fn a_busy_token_endpoint_is_retried() {
 async fn what_the_token_endpoint_says_is_reported_and_nothing_else_of_its_body() {
     for (answer, kind, part) in [
         (
-            ResponseTemplate::new(400)
-                .set_body_json(json!({"error": "invalid_scope", "error_description": "not for\nyou", "echo": "MARKER"})),
+            ResponseTemplate::new(400).set_body_json(
+                json!({"error": "invalid_scope", "error_description": "not for\nyou", "echo": "MARKER"}),
+            ),
             ErrorKind::Auth,
             "error=invalid_scope, error_description=not for you",
         ),
         (ResponseTemplate::new(400).set_body_string("<html>MARKER"), ErrorKind::Auth, "status=400"),
         (ResponseTemplate::new(200).set_body_string("<html>MARKER"), ErrorKind::Protocol, "not a token"),
-        (ResponseTemplate::new(200).set_body_json(json!({"id_token": "MARKER"})), ErrorKind::Protocol, "no access_token"),
+        (
+            ResponseTemplate::new(200).set_body_json(json!({"id_token": "MARKER"})),
+            ErrorKind::Protocol,
+            "no access_token",
+        ),
         (
             ResponseTemplate::new(200).set_body_json(json!({"access_token": "MARKER", "token_type": "mac"})),
             ErrorKind::Protocol,
@@ -205,7 +221,11 @@ async fn what_the_token_endpoint_says_is_reported_and_nothing_else_of_its_body()
             ErrorKind::Protocol,
             "no header can carry",
         ),
-        (ResponseTemplate::new(302).insert_header("location", "http://localhost:1/MARKER"), ErrorKind::Protocol, "redirects"),
+        (
+            ResponseTemplate::new(302).insert_header("location", "http://localhost:1/MARKER"),
+            ErrorKind::Protocol,
+            "redirects",
+        ),
     ] {
         let server = server(InTurn::new([answer]), &[]).await;
         let error = get(&client_of(&server).client).await.unwrap_err();
@@ -253,7 +273,11 @@ async fn the_token_endpoint_is_found_once_where_servers_publish_it() {
         Mock::given(path(place)).respond_with(ResponseTemplate::new(200).set_body_json(document)).mount(&server).await;
         // A front end that answers unknown paths with its page.
         let page = ResponseTemplate::new(200).set_body_string("<html>");
-        Mock::given(path("/fhir/.well-known/smart-configuration")).respond_with(page).with_priority(9).mount(&server).await;
+        Mock::given(path("/fhir/.well-known/smart-configuration"))
+            .respond_with(page)
+            .with_priority(9)
+            .mount(&server)
+            .await;
         Mock::given(path("/token")).respond_with(token("t", json!(20))).mount(&server).await;
         Mock::given(path("/fhir/Patient")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
         let base = format!("{}/fhir", server.uri());

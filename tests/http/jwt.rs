@@ -155,10 +155,7 @@ impl TokenServer {
                     url::form_urlencoded::parse(&r.body).into_owned().collect();
                 assert_eq!(form["grant_type"], "client_credentials");
                 assert_eq!(form["scope"], "system/*.rs");
-                assert_eq!(
-                    form["client_assertion_type"],
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-                );
+                assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
                 assert!(!r.headers.contains_key("authorization") && !form.contains_key("client_id"));
                 form["client_assertion"].clone()
             })
@@ -204,7 +201,11 @@ async fn ec_keys_of_every_shape_sign_es384() {
     texts.extend(shapes("EC PRIVATE KEY", &ec.sec1()));
     texts.push(ec.jwk().to_string());
     // What openssl writes: the curve's parameters first.
-    texts.push(format!("{}{}", pem("EC PARAMETERS", &[6, 5, 43, 129, 4, 0, 34], "\n"), pem("EC PRIVATE KEY", &ec.sec1(), "\n")));
+    texts.push(format!(
+        "{}{}",
+        pem("EC PARAMETERS", &[6, 5, 43, 129, 4, 0, 34], "\n"),
+        pem("EC PRIVATE KEY", &ec.sec1(), "\n")
+    ));
     let server = TokenServer::granting().await;
     for (n, text) in texts.iter().enumerate() {
         let key = parse(text).unwrap_or_else(|e| panic!("shape {n}: {e}"));
@@ -248,7 +249,9 @@ async fn every_try_of_the_token_call_has_an_assertion_of_its_own() {
     let server = TokenServer::start(InTurn::new([busy.clone(), busy, granted()])).await;
     server.ask(PrivateKeyJwt::new(parse(&ec.jwk().to_string()).unwrap())).await.unwrap();
     let assertions = server.assertions().await;
-    let jti = |a: &String| claims(a, Algorithm::ES384, &ec.verifier(), &server.token_url())["jti"].as_str().unwrap().to_owned();
+    let jti = |a: &String| {
+        claims(a, Algorithm::ES384, &ec.verifier(), &server.token_url())["jti"].as_str().unwrap().to_owned()
+    };
     let ids: std::collections::BTreeSet<String> = assertions.iter().map(jti).collect();
     assert_eq!((assertions.len(), ids.len()), (3, 3));
     assert!(ids.iter().all(|id| id.len() == 32));

@@ -1,1 +1,182 @@
+//! TLS: certificates made anew in each test, by an authority that nobody knows.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use lakeflow_connect::{
+    ErrorKind, Retry, Secret,
+    http::{HttpClient, HttpSettings},
+};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        RootCertStore, ServerConfig,
+        crypto::aws_lc_rs,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+        server::WebPkiClientVerifier,
+    },
+};
+
+use super::support::{Timed, url};
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn issue(&self, name: &str) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate, key)
+    }
+}
+
+/// An https server on this machine; the name of its certificate is given, client certificates may be demanded.
+struct TlsServer {
+    address: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl TlsServer {
+    async fn start(authority: &Authority, name: &str, clients: Option<&Authority>) -> Self {
+        let (certificate, key) = authority.issue(name);
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let config = match clients {
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.0.der().clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
+                config.with_client_cert_verifier(verifier)
+            }
+            None => config.with_no_client_auth(),
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let seen = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                seen.fetch_add(1, Ordering::SeqCst);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(socket).await else { return };
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|n| n > 0) {}
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecret";
+                    let _ = stream.write_all(answer).await;
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        Self { address, connections }
+    }
+
+    async fn get(&self, change: impl FnOnce(&mut HttpSettings)) -> lakeflow_connect::Result<bytes::Bytes> {
+        Timed::new(&self.address, change).client.get("").send().await.map(lakeflow_connect::http::Response::into_body)
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_refused_at_once_and_trusted_when_given() {
+    let authority = Authority::new();
+    let server = TlsServer::start(&authority, "localhost", None).await;
+    let error = server.get(|_| {}).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Never));
+    assert_eq!(error.message(), "the server's TLS certificate was not accepted");
+    assert!(error.help_text().unwrap().contains("ca_certificate"), "{error}");
+    assert!(error.get("reason").unwrap().contains("UnknownIssuer"), "{error}");
+    assert_eq!((error.get("tries"), server.connections.load(Ordering::SeqCst)), (Some("1"), 1));
+
+    let pem = authority.pem();
+    assert_eq!(server.get(|s| s.ca_certificate = Some(pem.clone())).await.unwrap(), "secret");
+    assert_eq!(server.get(|s| s.ca_certificate = Some(pem.replace('\n', "\\n"))).await.unwrap(), "secret");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &pem).unwrap();
+    assert_eq!(server.get(|s| s.ca_certificate = Some(file.to_str().unwrap().to_owned())).await.unwrap(), "secret");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused_also_from_a_trusted_authority() {
+    let authority = Authority::new();
+    let server = TlsServer::start(&authority, "other.example", None).await;
+    let error = server.get(|s| s.ca_certificate = Some(authority.pem())).await.unwrap_err();
+    assert_eq!((error.message(), error.retry()), ("the server's TLS certificate was not accepted", Retry::Never));
+}
+
+#[tokio::test]
+async fn verification_is_skipped_only_when_asked() {
+    let server = TlsServer::start(&Authority::new(), "other.example", None).await;
+    assert_eq!(server.get(|s| s.insecure_skip_verify = true).await.unwrap(), "secret");
+    assert!(server.get(|_| {}).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = TlsServer::start(&authority, "localhost", Some(&clients)).await;
+    let without = server.get(|s| {
+        s.ca_certificate = Some(authority.pem());
+        s.max_retries = 0;
+    });
+    assert_eq!(without.await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let (certificate, key) = clients.issue("client");
+    let with = server.get(|s| {
+        s.ca_certificate = Some(authority.pem());
+        s.client_certificate = Some(certificate.pem());
+        s.client_key = Some(Secret::new(key.serialize_pem()));
+    });
+    assert_eq!(with.await.unwrap(), "secret");
+    let together = server.get(|s| {
+        s.ca_certificate = Some(authority.pem());
+        s.client_certificate = Some(format!("{}{}", certificate.pem(), key.serialize_pem()));
+    });
+    assert_eq!(together.await.unwrap(), "secret");
+}
+
+#[test]
+fn certificates_and_proxies_that_cannot_be_used_are_named() {
+    let cases: [(&str, fn(&mut HttpSettings)); 8] = [
+        ("'ca_certificate'", |s| s.ca_certificate = Some("/no/such/file.pem".to_owned())),
+        ("'ca_certificate'", |s| s.ca_certificate = Some("-----BEGIN CERTIFICATE-----\n!MARKER".to_owned())),
+        ("'client_key'", |s| s.client_certificate = Some("-----BEGIN CERTIFICATE-----".to_owned())),
+        ("'client_certificate'", |s| s.client_key = Some(Secret::new("MARKER"))),
+        ("'client_certificate' and 'client_key'", |s| {
+            s.client_certificate = Some("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----".to_owned());
+            s.client_key = Some(Secret::new("-----BEGIN PRIVATE KEY-----MARKER"));
+        }),
+        ("'proxy'", |s| s.proxy = Some(Secret::new("MARKER"))),
+        ("'proxy'", |s| s.proxy = Some(Secret::new("socks9://u:MARKER@h:1"))),
+        ("'extra_headers'", |s| {
+            s.extra_headers.insert("x-key".to_owned(), Secret::new("MARKER\n"));
+        }),
+    ];
+    for (wanted, change) in cases {
+        let mut settings = HttpSettings::default();
+        change(&mut settings);
+        let error = HttpClient::builder(url("https://h.example")).settings(settings).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.message().contains(wanted), "{wanted}: {error}");
+        assert!(!format!("{error:?} {:?}", std::error::Error::source(&error)).contains("MARKER"), "{error:?}");
+    }
+}
