@@ -156,7 +156,8 @@ async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
 
 #[test]
 fn certificates_and_proxies_that_cannot_be_used_are_named() {
-    let cases: [(&str, fn(&mut HttpSettings)); 8] = [
+    type Change = fn(&mut HttpSettings);
+    let cases: [(&str, Change); 8] = [
         ("'ca_certificate'", |s| s.ca_certificate = Some("/no/such/file.pem".to_owned())),
         ("'ca_certificate'", |s| s.ca_certificate = Some("-----BEGIN CERTIFICATE-----\n!MARKER".to_owned())),
         ("'client_key'", |s| s.client_certificate = Some("-----BEGIN CERTIFICATE-----".to_owned())),

@@ -18,18 +18,25 @@ use crate::{
     },
 };
 
-/// Where servers publish it, in the order of asking, and how the document names it.
-const PLACES: [(&str, &str, fn(&Value) -> Option<&str>); 3] = [
-    (".well-known/smart-configuration", "application/json", in_configuration),
-    ("metadata", "application/fhir+json", in_capability_statement),
-    (".well-known/openid-configuration", "application/json", in_configuration),
+/// A document that may name the token endpoint.
+struct Place {
+    path: &'static str,
+    accept: &'static str,
+    find: fn(&Value) -> Option<&str>,
+}
+
+/// In the order of asking.
+const PLACES: [Place; 3] = [
+    Place { path: ".well-known/smart-configuration", accept: "application/json", find: in_configuration },
+    Place { path: "metadata", accept: "application/fhir+json", find: in_capability_statement },
+    Place { path: ".well-known/openid-configuration", accept: "application/json", find: in_configuration },
 ];
 
 /// Asks the places in turn. A place without an answer is passed over; an unreachable server is an error.
 pub(super) async fn token_endpoint(client: &Inner, base: &Url, credentials: &ClientCredentials) -> Result<Url> {
-    for (place, accept, find) in PLACES {
-        let Some(document) = Box::pin(document(client, base, place, accept)).await? else { continue };
-        let Some(endpoint) = find(&document) else { continue };
+    for place in &PLACES {
+        let Some(document) = Box::pin(document(client, base, place)).await? else { continue };
+        let Some(endpoint) = (place.find)(&document) else { continue };
         let endpoint = Url::parse(endpoint).map_err(|_| {
             Error::new(ErrorKind::Protocol, "the server publishes a token endpoint that is not an address")
                 .with("base", redact::url(base))
@@ -37,7 +44,7 @@ pub(super) async fn token_endpoint(client: &Inner, base: &Url, credentials: &Cli
         })?;
         check_endpoint(&endpoint, client)?;
         warn_if_unsupported(&document, credentials);
-        tracing::debug!(place, endpoint = %redact::url(&endpoint), "token endpoint found");
+        tracing::debug!(place = place.path, endpoint = %redact::url(&endpoint), "token endpoint found");
         return Ok(endpoint);
     }
     Err(Error::new(ErrorKind::Config, "the server does not publish its token endpoint")
@@ -45,15 +52,15 @@ pub(super) async fn token_endpoint(client: &Inner, base: &Url, credentials: &Cli
         .help("give token_url"))
 }
 
-async fn document(client: &Inner, base: &Url, place: &str, accept: &'static str) -> Result<Option<Value>> {
+async fn document(client: &Inner, base: &Url, place: &Place) -> Result<Option<Value>> {
     let mut url = base.clone();
-    url.set_path(&format!("{}/{place}", base.path().trim_end_matches('/')));
+    url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), place.path));
     url.set_query(None);
     check_endpoint(&url, client)?;
     let call = Call {
         method: Method::GET,
         url,
-        headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]),
+        headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(place.accept))]),
         body: Body::Empty,
         idempotent: true,
         accepted: vec![400, 401, 403, 404, 405, 406, 410, 501],
