@@ -15,6 +15,7 @@ use crate::{
     connector::{IngestionType, LakeflowConnect, TableMetadata, TableRef},
     error::Error,
     read::{Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream},
+    stream::ArrowTable,
 };
 
 /// A stream that sends more events than this is taken for endless.
@@ -164,9 +165,13 @@ impl<'a> Probe<'a> {
         self.read(self.request(start), Until::End).await?.ended_well(doing)
     }
 
-    /// Reads to the end with every row cast to the table's schema.
+    /// Reads to the end as a host does that stores the rows: all of them cast to the table's schema.
     pub(crate) async fn cast(&self, request: ReadRequest) -> Result<Reading, Stop> {
-        self.read(request, Until::End).await
+        let connector = self.open()?;
+        let table = ArrowTable::describe(&*connector, &request).await;
+        let table = table.map_err(|e| told(self.witness, "the schema could not be read", &e))?;
+        let stream = self.stream(&*connector, request);
+        Ok(self.take(&mut table.events(stream), Until::End).await)
     }
 
     /// The whole table, as later reads must bring it too.

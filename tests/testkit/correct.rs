@@ -12,7 +12,7 @@ use super::{
     wrong::Wrong,
 };
 
-const PROVED: [Check; 12] = [
+const PROVED: [Check; 13] = [
     Check::Units,
     Check::OffsetsFollowRows,
     Check::OffsetsAreOpaque,
@@ -24,6 +24,7 @@ const PROVED: [Check; 12] = [
     Check::MetadataIsCoherent,
     Check::PlansCover,
     Check::FaultsLoseNothing,
+    Check::NoSilentNull,
     Check::SecretsStaySecret,
 ];
 

@@ -7,11 +7,13 @@ use std::sync::{
 
 use lakeflow_connect::{
     DataType, LakeflowConnect, StructField,
-    testkit::{Fault, MemorySource, MemoryTable, Suite},
+    testkit::{BadRow, Fault, MemorySource, MemoryTable, Suite},
 };
 use serde_json::json;
 
 pub(crate) const SECRET: &str = "hunter2-marker";
+/// Stands where a number belongs.
+pub(crate) const BAD_VALUE: &str = "Ninety-Marker";
 pub(crate) const PATIENT: &str = "Jane-Marker";
 
 pub(crate) fn source() -> MemorySource {
@@ -47,6 +49,7 @@ pub(crate) fn suite(
     connect: impl Fn() -> Arc<dyn LakeflowConnect> + Send + Sync + 'static,
 ) -> Suite {
     let (once, lasting, over, changed) = (source.clone(), source.clone(), source.clone(), source.clone());
+    let (bad, good) = (source.clone(), source.clone());
     let next = Arc::new(AtomicI64::new(1000));
     Suite::new(move || Ok(connect()))
         .size([("page_rows", "1"), ("partitions", "3")])
@@ -66,6 +69,18 @@ pub(crate) fn suite(
             })
             .ended_by(move || {
                 over.fail_next(0);
+                async {}
+            }),
+        )
+        .bad_row(
+            BadRow::new("visits", "beats", BAD_VALUE, move || {
+                bad.commit("visits", [json!({"id": 500, "beats": BAD_VALUE}), json!({"id": 501})]);
+                bad.commit("visits", [json!({"id": 501, "beats": 1})]);
+                async {}
+            })
+            .ended_by(move || {
+                good.undo("visits");
+                good.undo("visits");
                 async {}
             }),
         )

@@ -54,6 +54,12 @@ pub(crate) enum Mistake {
     TakesAnErrorForTheEnd,
     CoversAnErrorWithACheckpoint,
 
+    // Values that do not fit
+    TurnsBadValuesIntoNull,
+    DropsBadRows,
+    PrintsBadValues,
+    QuarantinesWithTheValue,
+
     // Secrecy
     LogsASecret,
     PutsARowIntoAnError,

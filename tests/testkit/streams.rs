@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc, stream};
 use lakeflow_connect::{
-    Error, ErrorKind, JsonLines, LakeflowConnect, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result,
+    BadRows, Error, ErrorKind, JsonLines, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream, Records, Result,
     arrow::{
         array::{Array, ArrayRef, RecordBatch},
         compute::cast,
@@ -41,7 +41,7 @@ pub(crate) fn read(
         Mistake::UnknownTableIsEmpty => without_errors_of(ErrorKind::NotFound, stream),
         Mistake::EndsOnStrangeOffsets => without_errors_of(ErrorKind::OffsetExpired, stream),
         Mistake::NoneButArrow | Mistake::SendsAnotherArrowType => as_arrow(mistake, Arc::clone(inner), request, stream),
-        _ => by_event(mistake, Arc::clone(remembered), stream),
+        _ => by_event(mistake, Arc::clone(remembered), request.bad_rows == BadRows::Quarantine, stream),
     }
 }
 
@@ -105,9 +105,10 @@ struct Meddler {
     last: Option<Offset>,
     pages: usize,
     over: bool,
+    quarantines: bool,
 }
 
-fn by_event(mistake: Mistake, remembered: Remembered, stream: ReadStream) -> ReadStream {
+fn by_event(mistake: Mistake, remembered: Remembered, quarantines: bool, stream: ReadStream) -> ReadStream {
     let meddler = Meddler {
         mistake,
         remembered,
@@ -117,6 +118,7 @@ fn by_event(mistake: Mistake, remembered: Remembered, stream: ReadStream) -> Rea
         last: None,
         pages: 0,
         over: false,
+        quarantines,
     };
     Box::pin(stream::unfold(meddler, |mut meddler| async move {
         while meddler.ready.is_empty() && !meddler.over {
@@ -169,6 +171,12 @@ impl Meddler {
             Mistake::LosesARowAtThePageBorder if self.pages > 1 && !rows.is_empty() => {
                 rows.remove(0);
             }
+            Mistake::TurnsBadValuesIntoNull => rows.iter_mut().filter(|r| is_bad(r)).for_each(|r| r["beats"] = Value::Null),
+            Mistake::DropsBadRows => rows.retain(|r| !is_bad(r)),
+            Mistake::PrintsBadValues | Mistake::QuarantinesWithTheValue => {
+                let bad: Vec<Value> = rows.extract_if(.., |r| is_bad(r)).collect();
+                bad.into_iter().for_each(|row| self.bad(&row));
+            }
             Mistake::LogsASecret => tracing::debug!(authorization = %format!("Bearer {SECRET}"), "sending"),
             Mistake::SendsEmptyStructs => {
                 rows.iter_mut().filter(|r| r["name"].is_null()).for_each(|r| r["name"] = json!({}))
@@ -178,6 +186,18 @@ impl Meddler {
             _ => {}
         }
         self.send_rows(&rows);
+    }
+
+    fn bad(&mut self, row: &Value) {
+        let reason = format!("column 'beats' of table 'visits' cannot hold {}", row["beats"]);
+        if self.mistake == Mistake::QuarantinesWithTheValue && self.quarantines {
+            let record = Bytes::from(row.to_string());
+            let row = QuarantinedRow { key: None, column: "beats".to_owned(), reason, record };
+            return self.send(ReadEvent::Quarantined(vec![row]));
+        }
+        let reason = if self.mistake == Mistake::PrintsBadValues { reason } else { "'beats' of 'visits'".to_owned() };
+        self.ready.push_back(Err(Error::new(ErrorKind::Data, reason)));
+        self.over = true;
     }
 
     fn checkpoint(&mut self, offset: Offset) {
@@ -249,6 +269,11 @@ impl Meddler {
             _ => self.ready.push_back(Err(error)),
         }
     }
+}
+
+/// Whether the row has text where a number belongs.
+fn is_bad(row: &Value) -> bool {
+    row["beats"].is_string()
 }
 
 /// An offset that means nothing to anybody else.

@@ -219,6 +219,10 @@ caught! {
     planned_requests_with_a_gap: PlansLeaveAGap on "visits" by PlansCover: "rows are missing";
     an_error_taken_for_the_end: TakesAnErrorForTheEnd on "visits" by FaultsLoseNothing: "silently";
     an_error_covered_with_a_checkpoint: CoversAnErrorWithACheckpoint on "log" by FaultsLoseNothing: "silently";
+    a_bad_value_turned_into_null: TurnsBadValuesIntoNull on "visits" by NoSilentNull: "is read without an error";
+    a_bad_row_left_out: DropsBadRows on "visits" by NoSilentNull: "is read without an error";
+    a_bad_value_in_an_error: PrintsBadValues on "visits" by NoSilentNull: "is printed";
+    a_bad_value_in_a_quarantine_reason: QuarantinesWithTheValue on "visits" by NoSilentNull: "is printed";
     a_secret_in_the_log: LogsASecret on "visits" by SecretsStaySecret: "secret 1 is in a log line";
     a_row_in_an_error: PutsARowIntoAnError on "visits" by SecretsStaySecret: "private value 1 is in the Display";
     a_row_in_an_offset: PutsARowIntoAnOffset on "visits" by SecretsStaySecret: "private value 1 is in an offset";

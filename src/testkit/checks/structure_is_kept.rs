@@ -34,6 +34,9 @@ pub(crate) async fn check(probe: &Probe<'_>) -> Verdict {
             count += 1;
         }
     }
+    if probe.flow == Flow::Rows {
+        probe.cast(probe.request(None)).await?.ended_well("a full read cast to the schema")?;
+    }
     match count {
         0 => not_applicable("the table has no rows, which proves nothing"),
         n => Ok(format!("{n} rows of {} columns", schema.fields.len())),
