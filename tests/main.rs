@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 
 mod http;
+mod offset;
 #[cfg(feature = "fhir")]
 mod real_fhir;
 mod stream;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::Check;
+use super::{check::Check, witness::Witness};
 
 /// What one check found on one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,14 @@ impl Report {
 
     pub(crate) fn append(&mut self, mut other: Self) {
         self.findings.append(&mut other.findings);
+    }
+
+    /// Blots out what the connector's own texts should not have said.
+    pub(crate) fn redact(&mut self, witness: &Witness) {
+        for finding in &mut self.findings {
+            let (Outcome::Passed(text) | Outcome::Failed(text) | Outcome::NotApplicable(text)) = &mut finding.outcome;
+            *text = witness.redact(text);
+        }
     }
 
     /// The findings, in the order in which they were made.

@@ -6,9 +6,10 @@ use tracing::instrument::WithSubscriber;
 
 use super::{
     check::Check,
-    checks,
+    checks::Source,
     hooks::{BadRow, Fault, Hook},
-    report::{Report, Stop},
+    probe::told,
+    report::Report,
     witness::Witness,
 };
 use crate::{
@@ -222,25 +223,24 @@ impl Suite {
 
     async fn checks(&self, checks: &[Check]) -> Report {
         let witness = Arc::new(Witness::new(&self.secrets, &self.private_values));
-        let watched = self.watched(checks, &witness).with_subscriber(Arc::clone(&witness));
-        watched.await
+        let mut report = self.watched(checks, &witness).with_subscriber(Arc::clone(&witness)).await;
+        report.redact(&witness);
+        report
     }
 
     async fn watched(&self, checks: &[Check], witness: &Arc<Witness>) -> Report {
         let mut report = Report::default();
-        let source = checks::Source { suite: self, witness };
-        let tables = match self.tables_to_check().await {
-            Ok(tables) => tables,
-            Err(error) => {
-                witness.error(&error);
-                let sentence = format!("the tables could not be listed: {error}");
-                let first = checks.first().copied().unwrap_or(Check::MetadataIsCoherent);
-                report.push(first, None, Err(Stop::Failed(sentence)));
-                return report;
+        let source = Source { suite: self, witness };
+        match self.tables_to_check().await {
+            Ok(tables) => {
+                for check in checks {
+                    report.append(source.check(*check, &tables).await);
+                }
             }
-        };
-        for check in checks {
-            report.append(source.check(*check, &tables).await);
+            Err(error) => {
+                let stop = told(witness, "the tables could not be listed", &error);
+                report.push(Check::MetadataIsCoherent, None, Err(stop));
+            }
         }
         report
     }

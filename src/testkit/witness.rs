@@ -81,6 +81,12 @@ impl Witness {
         self.leaks.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    /// The text with every marker blotted out.
+    pub fn redact(&self, text: &str) -> String {
+        let forms = self.markers.iter().flat_map(|m| &m.forms);
+        forms.fold(text.to_owned(), |text, form| text.replace(form, "[redacted]"))
+    }
+
     /// How many texts were looked at.
     pub fn looked_at(&self) -> u64 {
         self.looked_at.load(Ordering::Relaxed)

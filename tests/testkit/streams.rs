@@ -2,20 +2,20 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    io::Cursor,
     sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc, stream};
+use futures::{FutureExt, SinkExt, StreamExt, TryStreamExt, channel::mpsc, stream};
 use lakeflow_connect::{
-    BadRows, Error, ErrorKind, JsonLines, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream, Records, Result,
+    BadRows, Error, ErrorKind, JsonLines, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream,
+    Records, Result,
     arrow::{
         array::{Array, ArrayRef, RecordBatch},
         compute::cast,
         datatypes::{DataType as ArrowType, Field, Schema},
-        json::ReaderBuilder,
     },
+    stream::arrow_events,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +40,11 @@ pub(crate) fn read(
         Mistake::GoesOnAfterTheDrop => in_a_task(stream),
         Mistake::UnknownTableIsEmpty => without_errors_of(ErrorKind::NotFound, stream),
         Mistake::EndsOnStrangeOffsets => without_errors_of(ErrorKind::OffsetExpired, stream),
-        Mistake::NoneButArrow | Mistake::SendsAnotherArrowType => as_arrow(mistake, Arc::clone(inner), request, stream),
+        Mistake::NoneButArrow => arrow_events(inner, request),
+        Mistake::SendsAnotherArrowType => Box::pin(arrow_events(inner, request).map_ok(|event| match event {
+            ReadEvent::Records(Records::Arrow(batch)) => ReadEvent::Records(Records::Arrow(with_text_keys(&batch))),
+            other => other,
+        })),
         _ => by_event(mistake, Arc::clone(remembered), request.bad_rows == BadRows::Quarantine, stream),
     }
 }
@@ -69,20 +73,6 @@ fn without_errors_of(kind: ErrorKind, stream: ReadStream) -> ReadStream {
     Box::pin(stream.take_while(move |event| {
         let silenced = event.as_ref().is_err_and(|e| e.kind() == kind);
         async move { !silenced }
-    }))
-}
-
-fn as_arrow(mistake: Mistake, inner: Arc<dyn LakeflowConnect>, request: ReadRequest, stream: ReadStream) -> ReadStream {
-    Box::pin(stream.then(move |event| {
-        let (inner, table) = (Arc::clone(&inner), request.table.clone());
-        async move {
-            let Ok(ReadEvent::Records(Records::Json(lines))) = event else { return event };
-            let schema = Arc::new(inner.get_table_schema(&table).await?.to_arrow());
-            let mut reader = ReaderBuilder::new(Arc::clone(&schema)).build(Cursor::new(lines.bytes)).unwrap();
-            let batch = reader.next().map_or_else(|| RecordBatch::new_empty(schema), |batch| batch.unwrap());
-            let batch = if mistake == Mistake::SendsAnotherArrowType { with_text_keys(&batch) } else { batch };
-            Ok(ReadEvent::Records(Records::Arrow(batch)))
-        }
     }))
 }
 
@@ -171,7 +161,9 @@ impl Meddler {
             Mistake::LosesARowAtThePageBorder if self.pages > 1 && !rows.is_empty() => {
                 rows.remove(0);
             }
-            Mistake::TurnsBadValuesIntoNull => rows.iter_mut().filter(|r| is_bad(r)).for_each(|r| r["beats"] = Value::Null),
+            Mistake::TurnsBadValuesIntoNull => {
+                rows.iter_mut().filter(|r| is_bad(r)).for_each(|r| r["beats"] = Value::Null)
+            }
             Mistake::DropsBadRows => rows.retain(|r| !is_bad(r)),
             Mistake::PrintsBadValues | Mistake::QuarantinesWithTheValue => {
                 let bad: Vec<Value> = rows.extract_if(.., |r| is_bad(r)).collect();
@@ -188,14 +180,17 @@ impl Meddler {
         self.send_rows(&rows);
     }
 
+    /// A connector that casts by itself.
     fn bad(&mut self, row: &Value) {
-        let reason = format!("column 'beats' of table 'visits' cannot hold {}", row["beats"]);
-        if self.mistake == Mistake::QuarantinesWithTheValue && self.quarantines {
+        let with_value = format!("column 'beats' of table 'visits' cannot hold {}", row["beats"]);
+        let without = "column 'beats' of table 'visits' cannot hold text".to_owned();
+        if self.quarantines {
+            let reason = if self.mistake == Mistake::QuarantinesWithTheValue { with_value } else { without };
             let record = Bytes::from(row.to_string());
             let row = QuarantinedRow { key: None, column: "beats".to_owned(), reason, record };
             return self.send(ReadEvent::Quarantined(vec![row]));
         }
-        let reason = if self.mistake == Mistake::PrintsBadValues { reason } else { "'beats' of 'visits'".to_owned() };
+        let reason = if self.mistake == Mistake::PrintsBadValues { with_value } else { without };
         self.ready.push_back(Err(Error::new(ErrorKind::Data, reason)));
         self.over = true;
     }
@@ -236,7 +231,7 @@ impl Meddler {
             Mistake::WritesNoVersion => {
                 self.send(ReadEvent::Checkpoint(changed(&offset, |o| o.retain(|k, _| k != "v"))))
             }
-            Mistake::WritesHugeOffsets => {
+            Mistake::WritesHugeOffsets if before.is_none() => {
                 let padding = "x".repeat(Offset::MAX_BYTES);
                 self.send(ReadEvent::Checkpoint(with(&offset, &padding)));
             }
