@@ -30,10 +30,8 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) async fn check(self, check: Check, tables: &[TableRef]) -> Report {
         let mut report = Report::default();
-        if check == Check::UnknownNamesAreErrors {
-            if let Some(factory) = &self.suite.factory {
-                report.push(check, None, unknown_names_are_errors::of_the_connection(factory, self.witness));
-            }
+        if let (Check::UnknownNamesAreErrors, Some(factory)) = (check, &self.suite.factory) {
+            report.push(check, None, unknown_names_are_errors::of_the_connection(factory, self.witness));
         }
         for table in tables {
             for flow in self.flows(check, table).await {
