@@ -1,1 +1,37 @@
-//! stub
+//! Drives a lakeflow connector into Delta tables: rows and offset in one commit.
+//!
+//! [`sync_table`] is one run of one table; [`state`] shows, resets and exports how far tables have been synced.
+//! `DESIGN.md` in this crate tells how a commit is made and why.
+
+mod align;
+mod commit;
+mod deletes;
+mod doc;
+mod error;
+mod filter;
+mod job;
+mod keys;
+mod merge;
+mod object;
+mod quarantine;
+mod receipt;
+mod rows;
+mod run;
+mod scan;
+mod schema;
+mod shape;
+mod stage;
+mod staging;
+mod stop;
+mod table;
+
+pub mod state;
+
+pub use crate::{
+    doc::FlowKind,
+    job::{Landing, SyncOptions, TableJob, destination},
+    quarantine::quarantine_url,
+    receipt::{Counts, Observer, TableReceipt},
+    run::sync_table,
+    stop::Stop,
+};

@@ -1,0 +1,263 @@
+//! The offset document: what a commit's transaction stands for.
+//!
+//! It is written before the commit, beside the data, under a name that Delta readers and vacuum ignore:
+//! `_lakeflow/<flow>/<version>-<nonce>.json`. The commit then records the transaction (application id, version) and names
+//! the document. A document without its commit is rubbish; a commit always has its document. After log clean-up only the
+//! transaction is left, and it still leads to the document.
+
+use chrono::{DateTime, Utc};
+use deltalake::{
+    ObjectStore, Path,
+    logstore::object_store::{ObjectStoreExt, PutPayload},
+};
+use futures::TryStreamExt;
+use lakeflow_connect::{Error, ErrorKind, Offset, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{error::sink, job::Landing, table::Table};
+
+const FOLDER: &str = "_lakeflow";
+const FORMAT: u32 = 1;
+/// Key of our object in `commitInfo`.
+pub(crate) const COMMIT_KEY: &str = "lakeflow";
+/// Documents kept for people to look at; only the newest is needed.
+const KEPT: usize = 5;
+/// Offsets larger than this are only in the document, not also in the commit.
+const INLINE_OFFSET: usize = 16 * 1024;
+
+/// Which stream of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FlowKind {
+    /// Rows.
+    Rows,
+    /// Deletions.
+    Deletes,
+}
+
+impl FlowKind {
+    /// The name in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Deletes => "deletes",
+        }
+    }
+}
+
+/// Names a flow for ever: it is part of the table's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FlowId {
+    pub(crate) source: String,
+    pub(crate) table: String,
+    pub(crate) kind: FlowKind,
+}
+
+impl FlowId {
+    pub(crate) fn app_id(&self) -> String {
+        format!("lakeflow:{}:{}:{}", self.source, self.table, self.kind.as_str())
+    }
+
+    /// A folder name that any store accepts, different for different flows.
+    fn folder(&self) -> String {
+        let app_id = self.app_id();
+        let readable: String =
+            app_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
+        // FNV-1a: the name must stay the same across releases.
+        let hash =
+            app_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        format!("{FOLDER}/{readable}-{hash:016x}")
+    }
+}
+
+/// How far a flow has been committed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FlowDoc {
+    pub(crate) format: u32,
+    pub(crate) app_id: String,
+    pub(crate) version: i64,
+    pub(crate) source: String,
+    pub(crate) table: String,
+    pub(crate) flow: FlowKind,
+    pub(crate) landing: Landing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connection: Option<String>,
+    /// Absent after a reset and before the first checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) offset: Option<Offset>,
+    pub(crate) written_at: DateTime<Utc>,
+    /// Rows flow: when the last run that caught up began. Deletions committed well before that cannot meet older rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) caught_up_from: Option<DateTime<Utc>>,
+    /// Deletes flow: deletions that late, older rows may still meet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tombstones: Vec<Tombstones>,
+}
+
+/// A file of deletions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tombstones {
+    pub(crate) path: String,
+    pub(crate) size: u64,
+    pub(crate) rows: u64,
+    /// When they were applied.
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl FlowDoc {
+    pub(crate) fn new(
+        flow: &FlowId,
+        version: i64,
+        landing: Landing,
+        offset: Option<Offset>,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            app_id: flow.app_id(),
+            version,
+            source: flow.source.clone(),
+            table: flow.table.clone(),
+            flow: flow.kind,
+            landing,
+            connection: None,
+            offset,
+            written_at: at,
+            caught_up_from: None,
+            tombstones: Vec::new(),
+        }
+    }
+
+    /// What the commit says about this document.
+    pub(crate) fn commit_info(&self, path: &Path) -> serde_json::Value {
+        let mut info = serde_json::json!({
+            "app_id": self.app_id, "version": self.version, "document": path.as_ref(), "source": self.source, "table": self.table,
+        });
+        if let Some(offset) = &self.offset {
+            let text = offset.to_json();
+            if text.len() <= INLINE_OFFSET {
+                info["offset"] = text.into();
+            }
+        }
+        info
+    }
+}
+
+/// Where deletions of a flow are kept.
+pub(crate) fn tombstone_folder(flow: &FlowId) -> Path {
+    Path::from(format!("{}/tombstones", flow.folder()))
+}
+
+/// Writes a document ahead of its commit.
+pub(crate) async fn write(store: &dyn ObjectStore, flow: &FlowId, doc: &FlowDoc) -> Result<Path> {
+    let path = Path::from(format!("{}/{:020}-{:016x}.json", flow.folder(), doc.version, fastrand::u64(..)));
+    let bytes = serde_json::to_vec(doc).map_err(|e| sink("writing the offset document", e))?;
+    store.put(&path, PutPayload::from(bytes)).await.map_err(|e| sink("writing the offset document", e))?;
+    Ok(path)
+}
+
+/// The document of a flow's recorded transaction; `None` when the flow never committed.
+///
+/// # Errors
+/// [`Sink`](ErrorKind::Sink) when a transaction is recorded but its document is gone or not certain.
+pub(crate) async fn read(table: &Table, flow: &FlowId) -> Result<Option<FlowDoc>> {
+    let Some(version) = table.transaction(&flow.app_id()).await? else { return Ok(None) };
+    let store = table.store();
+    let mut found: Vec<_> =
+        list(store.as_ref(), flow).await?.into_iter().filter(|(v, _)| *v == version).map(|(_, p)| p).collect();
+    if found.len() != 1 {
+        // A crash left a document of the same version, or somebody removed ours: the log knows which one counts.
+        if let Some(info) = committed(table, &flow.app_id(), version).await? {
+            let named = info.get("document").and_then(|d| d.as_str()).map(Path::from);
+            found.retain(|p| Some(p) == named.as_ref());
+            if found.is_empty() {
+                return from_commit(flow, version, &info).map(Some);
+            }
+        }
+    }
+    let [path] = found.as_slice() else {
+        return Err(lost(flow).with("version", version).with("documents", found.len()));
+    };
+    let bytes = match store.get(path).await {
+        Ok(found) => found.bytes().await,
+        Err(error) => Err(error),
+    };
+    let bytes = bytes.map_err(|e| sink("reading the offset document", e))?;
+    let doc: FlowDoc = serde_json::from_slice(&bytes).map_err(|e| lost(flow).with("version", version).caused_by(e))?;
+    if doc.app_id != flow.app_id() || doc.version != version || doc.format != FORMAT {
+        return Err(lost(flow).with("version", version).with("format", doc.format));
+    }
+    Ok(Some(doc))
+}
+
+fn lost(flow: &FlowId) -> Error {
+    Error::new(ErrorKind::Sink, "the table records a sync whose offset document cannot be read")
+        .with("source", &flow.source)
+        .with("table", &flow.table)
+        .with("flow", flow.kind.as_str())
+        .help("reset the table's state to read it in full again")
+}
+
+/// Our object in the newest commit of this application version, while the log still has it.
+pub(crate) async fn committed(table: &Table, app_id: &str, version: i64) -> Result<Option<serde_json::Value>> {
+    let mut history = table.delta().history(None);
+    while let Some(commit) = history.try_next().await.map_err(|e| sink("reading the table's log", e))? {
+        if let Some(info) = commit.info.get(COMMIT_KEY)
+            && info.get("app_id").and_then(|a| a.as_str()) == Some(app_id)
+            && info.get("version").and_then(serde_json::Value::as_i64) == Some(version)
+        {
+            return Ok(Some(info.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// The fallback when the document was removed but the log still holds the offset.
+fn from_commit(flow: &FlowId, version: i64, info: &serde_json::Value) -> Result<FlowDoc> {
+    let offset = info.get("offset").and_then(|o| o.as_str()).ok_or_else(|| lost(flow).with("version", version))?;
+    let offset = Offset::from_json(offset)?;
+    Ok(FlowDoc::new(flow, version, Landing::Append, Some(offset), DateTime::UNIX_EPOCH))
+}
+
+async fn list(store: &dyn ObjectStore, flow: &FlowId) -> Result<Vec<(i64, Path)>> {
+    let folder = Path::from(flow.folder());
+    let listing = store.list_with_delimiter(Some(&folder)).await.map_err(|e| sink("listing offset documents", e))?;
+    let mut found: Vec<_> = listing
+        .objects
+        .into_iter()
+        .filter_map(|o| {
+            let version = o.location.filename()?.strip_suffix(".json")?.split_once('-')?.0.parse().ok()?;
+            Some((version, o.location))
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Removes documents that no transaction can name any more. Best effort: a failure leaves harmless files.
+pub(crate) async fn clean(store: &dyn ObjectStore, flow: &FlowId, current: &Path, version: i64) {
+    let Ok(found) = list(store, flow).await else { return };
+    let old = found.iter().filter(|(v, _)| *v < version).count().saturating_sub(KEPT);
+    let stale = found.iter().enumerate().filter(|(i, (v, p))| *i < old || (*v == version && p != current));
+    for (_, (_, path)) in stale {
+        let _ = store.delete(path).await;
+    }
+}
+
+/// The flows that have documents in a table, whether committed or not.
+pub(crate) async fn flows(store: &dyn ObjectStore) -> Result<Vec<FlowId>> {
+    let failed = |e| sink("listing offset documents", e);
+    let folders = store.list_with_delimiter(Some(&Path::from(FOLDER))).await.map_err(failed)?.common_prefixes;
+    let mut flows = Vec::new();
+    for folder in folders {
+        let listing = store.list_with_delimiter(Some(&folder)).await.map_err(failed)?;
+        let newest = listing.objects.into_iter().map(|o| o.location).filter(|p| p.as_ref().ends_with(".json")).max();
+        let Some(path) = newest else { continue };
+        let bytes = store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        // A half-written document of a crash is no flow.
+        let Ok(doc) = serde_json::from_slice::<FlowDoc>(&bytes) else { continue };
+        flows.push(FlowId { source: doc.source, table: doc.table, kind: doc.flow });
+    }
+    Ok(flows)
+}

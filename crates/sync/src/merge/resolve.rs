@@ -1,0 +1,287 @@
+//! Which rows win: of the commit, of the table, or a deletion.
+
+use deltalake::kernel::{Add, Remove};
+use lakeflow_connect::{Error, ErrorKind, Result};
+
+use super::known::{Entry, Known, RowId, Rows, Winner};
+use crate::{
+    filter::KeyFilter,
+    keys::{Cursors, KeyCodec, Keys},
+    scan::{FileRows, Scanner},
+    stage::FileLayout,
+    table::DataFile,
+};
+
+/// How a key that is both in the commit and in the table is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The newer cursor wins; with equal cursors a row that differs wins over the one in the table.
+    Newest,
+    /// The row in the table stays.
+    KeepExisting,
+    /// The commit is the whole truth: what it does not have is removed.
+    Mirror,
+}
+
+/// Which rows of a commit may have a key that is already known.
+pub(crate) enum Suspects<'a> {
+    All,
+    Some { filter: &'a KeyFilter, rows: u64 },
+}
+
+/// What a commit brings.
+pub(crate) struct Incoming<'a> {
+    pub(crate) files: &'a [Add],
+    pub(crate) rows: u64,
+    pub(crate) suspects: Suspects<'a>,
+    /// Files of deletions with their rows.
+    pub(crate) deletions: Vec<(DataFile, u64)>,
+}
+
+/// What to commit.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) adds: Vec<Add>,
+    pub(crate) removes: Vec<Remove>,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) deleted: u64,
+    pub(crate) unchanged: u64,
+    /// Rubbish once the commit is made: incoming files that were written again.
+    pub(crate) superseded: Vec<DataFile>,
+    /// Rubbish when the commit is not made: what was written again.
+    pub(crate) rewritten: Vec<DataFile>,
+}
+
+/// Settles commits against a table.
+pub(crate) struct Merge<'a> {
+    pub(crate) scanner: Scanner,
+    pub(crate) layout: FileLayout,
+    pub(crate) codec: &'a KeyCodec,
+    /// Reads keys and cursors of deletion files.
+    pub(crate) deletion_codec: &'a KeyCodec,
+    pub(crate) rule: Rule,
+    pub(crate) keys_per_pass: usize,
+}
+
+/// The state of one merge.
+pub(super) struct Work {
+    /// Files of the commit, then files of the table.
+    pub(super) files: Vec<DataFile>,
+    pub(super) incoming: usize,
+    /// Rows of each file, where it was scanned.
+    pub(super) rows: Vec<u64>,
+    pub(super) losers: Rows,
+    /// Incoming rows that took the place of a row of the table.
+    pub(super) replacing: Rows,
+    /// Rows of the table with the same cursor as an incoming one.
+    pub(super) ties: Vec<(RowId, RowId)>,
+    deleted: u64,
+}
+
+/// One share of the keys.
+#[derive(Clone, Copy)]
+struct Pass {
+    number: u64,
+    of: u64,
+}
+
+impl Pass {
+    fn has(self, hash: u64) -> bool {
+        self.of == 1 || hash % self.of == self.number
+    }
+}
+
+impl Merge<'_> {
+    /// Settles a commit; the keys of both sides are added to `learn`.
+    pub(crate) async fn settle(
+        &self,
+        incoming: &Incoming<'_>,
+        table: Vec<DataFile>,
+        mut learn: Option<&mut KeyFilter>,
+    ) -> Result<Outcome> {
+        let deletions: u64 = incoming.deletions.iter().map(|(_, rows)| rows).sum();
+        let candidates = deletions
+            + match incoming.suspects {
+                Suspects::All => incoming.rows,
+                Suspects::Some { rows, .. } => rows,
+            };
+        let files: Vec<_> = incoming.files.iter().map(DataFile::staged).chain(table).collect();
+        let mut work = Work {
+            incoming: incoming.files.len(),
+            rows: vec![0; files.len()],
+            losers: Rows::new(files.len()),
+            replacing: Rows::new(files.len()),
+            ties: Vec::new(),
+            deleted: 0,
+            files,
+        };
+        if candidates > 0 || self.rule == Rule::Mirror || learn.is_some() {
+            let of = candidates.div_ceil(self.keys_per_pass.max(1) as u64).max(1);
+            for number in 0..of {
+                self.pass(incoming, &mut work, Pass { number, of }, learn.as_deref_mut()).await?;
+            }
+        }
+        let lost = work.losers.count(work.incoming);
+        let updated = work.replacing.count_without(&work.losers, work.incoming);
+        let mut outcome = self.rewrite(incoming.files, &work).await?;
+        outcome.updated = updated;
+        outcome.unchanged = lost;
+        outcome.inserted = incoming.rows.saturating_sub(lost + updated);
+        outcome.deleted = work.deleted;
+        Ok(outcome)
+    }
+
+    async fn pass(
+        &self,
+        incoming: &Incoming<'_>,
+        work: &mut Work,
+        pass: Pass,
+        mut learn: Option<&mut KeyFilter>,
+    ) -> Result<()> {
+        let mut known = Known::default();
+        for (file, _) in &incoming.deletions {
+            let mut rows = self.scanner.keys(file, self.deletion_codec).await?;
+            while let Some((keys, cursors)) = next(&mut rows, self.deletion_codec).await? {
+                for row in 0..keys.len() {
+                    let key = keys.get(row);
+                    if pass.has(self.codec.hash(key)) {
+                        note_deletion(&mut known, key, &cursors.get(row));
+                    }
+                }
+            }
+        }
+        for file in 0..work.incoming {
+            let mut at = 0;
+            let mut rows = self.scanner.keys(&work.files[file], self.codec).await?;
+            while let Some((keys, cursors)) = next(&mut rows, self.codec).await? {
+                for row in 0..keys.len() {
+                    let (key, id) = (keys.get(row), row_id(file, at + row)?);
+                    let hash = self.codec.hash(key);
+                    if !pass.has(hash) {
+                        continue;
+                    }
+                    if let Some(filter) = learn.as_deref_mut() {
+                        filter.insert(hash);
+                    }
+                    let suspect = match incoming.suspects {
+                        Suspects::All => true,
+                        Suspects::Some { filter, .. } => filter.contains(hash),
+                    };
+                    if suspect || known.contains_key(key) {
+                        note_incoming(&mut known, work, key, &cursors.get(row), id);
+                    }
+                }
+                at += keys.len();
+            }
+            work.rows[file] = at as u64;
+        }
+        if known.is_empty() && self.rule != Rule::Mirror && learn.is_none() {
+            return Ok(());
+        }
+        for file in work.incoming..work.files.len() {
+            let mut at = 0;
+            let mut rows = self.scanner.keys(&work.files[file], self.codec).await?;
+            while let Some((keys, cursors)) = next(&mut rows, self.codec).await? {
+                for row in 0..keys.len() {
+                    let (key, id) = (keys.get(row), row_id(file, at + row)?);
+                    let hash = self.codec.hash(key);
+                    if !pass.has(hash) {
+                        continue;
+                    }
+                    if let Some(filter) = learn.as_deref_mut() {
+                        filter.insert(hash);
+                    }
+                    match known.get_mut(key) {
+                        Some(entry) => self.meet(entry, work, &cursors, row, id),
+                        None if self.rule == Rule::Mirror => {
+                            work.losers.insert(id);
+                            work.deleted += 1;
+                        }
+                        None => {}
+                    }
+                }
+                at += keys.len();
+            }
+            work.rows[file] = at as u64;
+        }
+        self.settle_ties(work).await
+    }
+
+    /// A row of the table meets the winner of its key.
+    fn meet(&self, entry: &mut Entry, work: &mut Work, cursors: &Cursors, row: usize, id: RowId) {
+        let cursor = cursors.get(row);
+        match entry.winner {
+            Winner::Deleted if *cursor <= *entry.cursor => {
+                work.losers.insert(id);
+                work.deleted += 1;
+            }
+            Winner::Deleted | Winner::Existing => {}
+            Winner::Incoming(incoming) if self.rule == Rule::KeepExisting || *cursor > *entry.cursor => {
+                work.losers.insert(incoming);
+                *entry = Entry { cursor: cursor.into(), winner: Winner::Existing };
+            }
+            Winner::Incoming(incoming) if *cursor < *entry.cursor => {
+                work.losers.insert(id);
+                work.replacing.insert(incoming);
+            }
+            Winner::Incoming(incoming) => work.ties.push((incoming, id)),
+        }
+    }
+}
+
+async fn next(rows: &mut FileRows, codec: &KeyCodec) -> Result<Option<(Keys, Cursors)>> {
+    match rows.next().await? {
+        Some(batch) => Ok(Some((codec.keys(&batch)?, codec.cursors(&batch)?))),
+        None => Ok(None),
+    }
+}
+
+fn note_deletion(known: &mut Known, key: &[u8], cursor: &[u8]) {
+    match known.get_mut(key) {
+        Some(entry) if *entry.cursor >= *cursor => {}
+        Some(entry) => entry.cursor = cursor.into(),
+        None => {
+            known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Deleted });
+        }
+    }
+}
+
+/// A row of the commit meets what is known: of two rows the later wins a tie, of a row and a deletion the deletion.
+fn note_incoming(known: &mut Known, work: &mut Work, key: &[u8], cursor: &[u8], id: RowId) {
+    let Some(entry) = known.get_mut(key) else {
+        known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Incoming(id) });
+        return;
+    };
+    let wins = match entry.winner {
+        Winner::Incoming(_) => *cursor >= *entry.cursor,
+        Winner::Deleted | Winner::Existing => *cursor > *entry.cursor,
+    };
+    if !wins {
+        work.losers.insert(id);
+        return;
+    }
+    if let Winner::Incoming(older) = entry.winner {
+        work.losers.insert(older);
+    }
+    *entry = Entry { cursor: cursor.into(), winner: Winner::Incoming(id) };
+}
+
+fn row_id(file: usize, row: usize) -> Result<RowId> {
+    match (u32::try_from(file), u32::try_from(row)) {
+        (Ok(file), Ok(row)) => Ok(RowId { file, row }),
+        _ => Err(Error::new(ErrorKind::Unsupported, "a data file has more rows than this program can number")),
+    }
+}
+
+impl Work {
+    pub(super) fn take_ties(&mut self) -> Vec<(RowId, RowId)> {
+        let mut ties = std::mem::take(&mut self.ties);
+        // A later row of the commit may have taken the place of one that tied.
+        ties.retain(|(incoming, _)| {
+            self.losers.of(incoming.file as usize).is_none_or(|rows| !rows.contains(incoming.row))
+        });
+        ties.sort_unstable();
+        ties
+    }
+}

@@ -1,0 +1,290 @@
+//! The flow of rows: reads, stages, settles and commits.
+
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
+use deltalake::{
+    Path,
+    kernel::Action,
+    logstore::object_store::ObjectStoreExt,
+    protocol::{DeltaOperation, SaveMode},
+};
+use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
+
+use crate::{
+    align::{Casts, align},
+    commit::{Committed, commit},
+    doc::{FlowDoc, FlowId},
+    filter::KeyFilter,
+    job::{Landing, SyncOptions},
+    keys::KeyCodec,
+    merge::{Incoming, Merge, Outcome, Rule, Suspects},
+    receipt::Counts,
+    scan::Scanner,
+    schema,
+    shape::Shape,
+    stage::FileLayout,
+    staging::{Staged, Staging},
+    table::{DataFile, Table},
+};
+
+/// Bytes of the filter of one commit's suspects.
+const SUSPECT_BYTES: usize = 1 << 20;
+
+/// Rows of one table on their way into Delta.
+pub(crate) struct RowsFlow<'a> {
+    pub(crate) id: FlowId,
+    pub(crate) shape: &'a Shape,
+    pub(crate) options: &'a SyncOptions,
+    pub(crate) table: Table,
+    /// What the flow's last commit said.
+    pub(crate) last: Option<FlowDoc>,
+    pub(crate) connection: Option<String>,
+    /// Deletions that rows of this run may be older than.
+    deletions: Vec<(DataFile, u64)>,
+    keyed: Option<Keyed>,
+    staging: Staging,
+    pub(crate) counts: Counts,
+}
+
+/// What is known about keys.
+struct Keyed {
+    codec: KeyCodec,
+    deletion_codec: KeyCodec,
+    /// All keys of the table at a version.
+    filter: Option<(KeyFilter, u64)>,
+    /// Keys of staged rows that the filter had seen before.
+    suspects: KeyFilter,
+    suspect_rows: u64,
+}
+
+impl Keyed {
+    fn is_current(&self, table: &Table) -> bool {
+        self.filter.as_ref().is_some_and(|(_, version)| Some(*version) == table.version())
+    }
+}
+
+impl<'a> RowsFlow<'a> {
+    pub(crate) async fn new(
+        id: FlowId,
+        shape: &'a Shape,
+        options: &'a SyncOptions,
+        table: Table,
+        last: Option<FlowDoc>,
+        connection: Option<String>,
+        deletions: Vec<(DataFile, u64)>,
+    ) -> Result<Self> {
+        let keyed = match shape.codec(table.arrow())? {
+            None => None,
+            Some(codec) => {
+                let empty = table.files().await?.is_empty();
+                Some(Keyed {
+                    deletion_codec: Shape::deletions(&codec)?.1,
+                    codec,
+                    filter: table.version().filter(|_| empty).map(|v| (KeyFilter::new(options.filter_bytes), v)),
+                    suspects: KeyFilter::new(SUSPECT_BYTES),
+                    suspect_rows: 0,
+                })
+            }
+        };
+        let layout = layout(&table, shape, options)?;
+        Ok(Self {
+            id,
+            shape,
+            options,
+            table,
+            last,
+            connection,
+            deletions,
+            keyed,
+            staging: Staging::new(layout),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Takes rows of the current unit.
+    pub(crate) async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = align(batch, self.table.arrow(), Casts::Layout, &HashMap::new())?;
+        self.counts.rows_read += batch.num_rows() as u64;
+        self.counts.bytes_read += batch.get_array_memory_size() as u64;
+        if let Some(keyed) = &mut self.keyed {
+            let keys = keyed.codec.keys(&batch)?;
+            if let Some(column) = keys.null_column() {
+                return Err(null_key(&self.id, &keyed.codec, column));
+            }
+            let current = keyed.is_current(&self.table);
+            if let (true, Some((filter, _))) = (current, &mut keyed.filter) {
+                for row in 0..keys.len() {
+                    let hash = keyed.codec.hash(keys.get(row));
+                    if filter.insert(hash) {
+                        keyed.suspects.insert(hash);
+                        keyed.suspect_rows += 1;
+                    }
+                }
+            }
+        }
+        self.staging.push(batch).await
+    }
+
+    /// The unit is whole.
+    pub(crate) async fn end_unit(&mut self) -> Result<()> {
+        self.staging.end_unit().await
+    }
+
+    pub(crate) fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
+    /// The offset of what is committed.
+    pub(crate) fn offset(&self) -> Option<&Offset> {
+        self.last.as_ref().and_then(|d| d.offset.as_ref())
+    }
+
+    /// Commits all whole units with an offset. Nothing is committed when there is nothing to say.
+    pub(crate) async fn commit(&mut self, offset: Option<Offset>, caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
+        let staged = self.staging.finish().await?;
+        let idle = staged.rows == 0 && self.shape.landing != Landing::Replace && self.shape.landing != Landing::Diff;
+        if idle && self.last.is_some() && self.offset() == offset.as_ref() {
+            return Ok(());
+        }
+        let previous = self.table.transaction(&self.id.app_id()).await?;
+        let mut doc =
+            FlowDoc::new(&self.id, previous.unwrap_or(0) + 1, self.shape.landing, offset, self.options.clock.now());
+        doc.connection.clone_from(&self.connection);
+        doc.caught_up_from = caught_up_from.or_else(|| self.last.as_ref().and_then(|d| d.caught_up_from));
+        let mut overtaken = 0;
+        loop {
+            let outcome = self.settle(&staged).await?;
+            let nothing_new = outcome.adds.is_empty() && outcome.removes.is_empty();
+            if nothing_new && self.last.is_some() && self.offset() == doc.offset.as_ref() {
+                self.count(&outcome, false);
+                self.after_commit(&outcome, self.table.version()).await;
+                return Ok(());
+            }
+            let bytes: u64 = outcome.adds.iter().map(|a| u64::try_from(a.size).unwrap_or(0)).sum();
+            let operation = operation(self.shape.landing, &outcome, &self.table)?;
+            let actions = outcome.removes.iter().cloned().map(Action::Remove);
+            let actions = actions.chain(outcome.adds.iter().cloned().map(Action::Add)).collect();
+            match commit(&mut self.table, &self.id, previous, actions, operation, &doc).await? {
+                Committed::Done(version) => {
+                    self.counts.bytes_written += bytes;
+                    self.count(&outcome, true);
+                    self.after_commit(&outcome, version).await;
+                    self.last = Some(doc);
+                    return Ok(());
+                }
+                Committed::Overtaken => {
+                    remove(&self.table, outcome.rewritten.iter().map(|f| &f.path)).await;
+                    overtaken += 1;
+                    if overtaken > self.options.commit_retries {
+                        return Err(always_overtaken(&self.id));
+                    }
+                    if !schema::additions(&self.shape.schema, self.table.schema())?.fields.is_empty() {
+                        return Err(Error::new(ErrorKind::Sink, "columns of the table were dropped during the sync"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides what the commit adds and removes.
+    async fn settle(&mut self, staged: &Staged) -> Result<Outcome> {
+        let append =
+            |removes| Outcome { adds: staged.files.clone(), inserted: staged.rows, removes, ..Outcome::default() };
+        let rule = match self.shape.landing {
+            Landing::Append | Landing::History => return Ok(append(Vec::new())),
+            Landing::Replace => {
+                let files = self.table.files().await?;
+                return Ok(append(files.into_iter().filter_map(|f| f.remove).collect()));
+            }
+            Landing::Cdc | Landing::CdcWithDeletes => Rule::Newest,
+            Landing::Diff => Rule::Mirror,
+        };
+        let Some(keyed) = &mut self.keyed else { return Ok(append(Vec::new())) };
+        let current = keyed.is_current(&self.table);
+        let merge = Merge {
+            scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
+            layout: layout(&self.table, self.shape, self.options)?,
+            codec: &keyed.codec,
+            deletion_codec: &keyed.deletion_codec,
+            rule,
+            keys_per_pass: self.options.merge_keys,
+        };
+        let mut learnt = None;
+        let suspects = if current && rule == Rule::Newest {
+            Suspects::Some { filter: &keyed.suspects, rows: keyed.suspect_rows }
+        } else {
+            if rule == Rule::Newest && staged.rows > 0 {
+                learnt = Some(KeyFilter::new(self.options.filter_bytes));
+            }
+            Suspects::All
+        };
+        let incoming =
+            Incoming { files: &staged.files, rows: staged.rows, suspects, deletions: self.deletions.clone() };
+        let outcome = merge.settle(&incoming, self.table.files().await?, learnt.as_mut()).await?;
+        if let (Some(filter), Some(version)) = (learnt, self.table.version()) {
+            keyed.filter = Some((filter, version));
+        }
+        Ok(outcome)
+    }
+
+    fn count(&mut self, outcome: &Outcome, committed: bool) {
+        self.counts.rows_inserted += outcome.inserted;
+        self.counts.rows_updated += outcome.updated;
+        self.counts.rows_deleted += outcome.deleted;
+        self.counts.rows_unchanged += outcome.unchanged;
+        self.counts.commits += u64::from(committed);
+    }
+
+    /// The filter stays true over our own commit; files that were written again go away.
+    async fn after_commit(&mut self, outcome: &Outcome, version: Option<u64>) {
+        if let Some(keyed) = &mut self.keyed {
+            keyed.suspects = KeyFilter::new(SUSPECT_BYTES);
+            keyed.suspect_rows = 0;
+            keyed.filter = keyed.filter.take().zip(version).map(|((filter, _), version)| (filter, version));
+        }
+        remove(&self.table, outcome.superseded.iter().map(|f| &f.path)).await;
+    }
+}
+
+/// Key columns are unique: a dictionary only costs time.
+pub(crate) fn layout(table: &Table, shape: &Shape, options: &SyncOptions) -> Result<FileLayout> {
+    table.layout(options.file_bytes, shape.keys.clone())
+}
+
+/// Removes files that no commit names. Best effort: what stays is harmless and vacuum takes it.
+pub(crate) async fn remove(table: &Table, files: impl Iterator<Item = &Path>) {
+    let store = table.store();
+    for path in files {
+        let _ = store.delete(path).await;
+    }
+}
+
+pub(crate) fn operation(landing: Landing, outcome: &Outcome, table: &Table) -> Result<DeltaOperation> {
+    if landing != Landing::Replace && !outcome.removes.is_empty() {
+        return Ok(DeltaOperation::Merge {
+            predicate: None,
+            merge_predicate: None,
+            matched_predicates: Vec::new(),
+            not_matched_predicates: Vec::new(),
+            not_matched_by_source_predicates: Vec::new(),
+        });
+    }
+    let mode = if landing == Landing::Replace { SaveMode::Overwrite } else { SaveMode::Append };
+    Ok(DeltaOperation::Write { mode, partition_by: Some(table.partition_columns()?), predicate: None })
+}
+
+pub(crate) fn always_overtaken(id: &FlowId) -> Error {
+    Error::new(ErrorKind::Sink, "other writers changed the table faster than rows could be merged into it")
+        .with("table", &id.table)
+        .help("run again when the table is quieter")
+}
+
+pub(crate) fn null_key(id: &FlowId, codec: &KeyCodec, column: usize) -> Error {
+    let name = codec.key_columns().get(column).map_or("", |c| c.name.as_str());
+    Error::new(ErrorKind::Data, "a row has no value in a primary key column")
+        .with("table", &id.table)
+        .with("column", name)
+        .help("choose other primary keys, or land with append")
+}

@@ -1,0 +1,116 @@
+//! Rows on their way into a commit, with whole units apart from the one that is still coming.
+
+use arrow::array::RecordBatch;
+use deltalake::kernel::Add;
+use lakeflow_connect::{Result, arrow};
+
+use crate::stage::{FileLayout, Segment};
+
+/// Bytes of a unit kept in memory; a larger one gets files of its own, so that it can be dropped if it never ends.
+const UNIT_BYTES: usize = 8 << 20;
+
+/// Units staged for the next commit.
+pub(crate) struct Staging {
+    layout: FileLayout,
+    /// Open files: whole units, and, when `spilled`, nothing but the unit that is still coming.
+    segment: Option<Segment>,
+    finished: Vec<Add>,
+    unit: Vec<RecordBatch>,
+    unit_bytes: usize,
+    unit_rows: u64,
+    spilled: bool,
+    /// Rows of whole units.
+    rows: u64,
+    bytes: u64,
+}
+
+/// What is ready to commit.
+pub(crate) struct Staged {
+    pub(crate) files: Vec<Add>,
+    pub(crate) rows: u64,
+}
+
+impl Staging {
+    pub(crate) fn new(layout: FileLayout) -> Self {
+        Self {
+            layout,
+            segment: None,
+            finished: Vec::new(),
+            unit: Vec::new(),
+            unit_bytes: 0,
+            unit_rows: 0,
+            spilled: false,
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Adds rows, in the table's schema, to the current unit.
+    pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.unit_bytes += batch.get_array_memory_size();
+        self.unit_rows += batch.num_rows() as u64;
+        self.bytes += batch.get_array_memory_size() as u64;
+        self.unit.push(batch);
+        if self.unit_bytes < UNIT_BYTES {
+            return Ok(());
+        }
+        if !self.spilled {
+            self.close().await?;
+            self.spilled = true;
+        }
+        self.send().await
+    }
+
+    /// The current unit is whole.
+    pub(crate) async fn end_unit(&mut self) -> Result<()> {
+        self.send().await?;
+        self.spilled = false;
+        self.rows += std::mem::take(&mut self.unit_rows);
+        Ok(())
+    }
+
+    /// Rows of the unit that is still coming.
+    pub(crate) fn open_rows(&self) -> u64 {
+        self.unit_rows
+    }
+
+    /// Rows of whole units.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Bytes of Arrow since the last commit.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Finishes the files of all whole units; a unit that is still coming is dropped.
+    pub(crate) async fn finish(&mut self) -> Result<Staged> {
+        if self.spilled {
+            self.segment = None;
+        }
+        self.close().await?;
+        self.unit.clear();
+        (self.unit_bytes, self.unit_rows, self.bytes, self.spilled) = (0, 0, 0, false);
+        Ok(Staged { files: std::mem::take(&mut self.finished), rows: std::mem::take(&mut self.rows) })
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let batches = std::mem::take(&mut self.unit);
+        self.unit_bytes = 0;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        self.segment.get_or_insert_with(|| Segment::start(&self.layout)).write(batches).await
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if let Some(segment) = self.segment.take() {
+            self.finished.extend(segment.finish().await?);
+        }
+        Ok(())
+    }
+}

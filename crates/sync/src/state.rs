@@ -1,0 +1,153 @@
+//! How far tables have been synced: show, export, reset.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deltalake::kernel::Action;
+use lakeflow_connect::{Error, ErrorKind, Offset, Result, clock::Clock};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    commit::{Committed, commit},
+    doc::{self, FlowDoc, FlowId, FlowKind},
+    job::Landing,
+    merge::Outcome,
+    rows::{always_overtaken, operation},
+    table::{Table, at},
+};
+
+/// How far one flow of a table has been synced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FlowState {
+    /// The source's name.
+    pub source: String,
+    /// The source's table.
+    pub table: String,
+    /// Rows or deletions.
+    pub flow: FlowKind,
+    /// How rows land.
+    pub landing: Landing,
+    /// The application id of the flow in the Delta log.
+    pub app_id: String,
+    /// How many commits the flow has made: the version of its transaction.
+    pub version: i64,
+    /// The offset up to which everything is in the table; absent after a reset.
+    pub offset: Option<Offset>,
+    /// What tells the source system from another, where the job said.
+    pub connection: Option<String>,
+    /// When the last commit was made.
+    pub committed_at: DateTime<Utc>,
+    /// The Delta table's version now.
+    pub table_version: Option<u64>,
+}
+
+/// The flows that were synced into a table; empty when there is no table.
+///
+/// # Errors
+/// [`Sink`](ErrorKind::Sink) for a table or an offset that cannot be read.
+pub async fn show(destination: &Url, storage: &HashMap<String, String>) -> Result<Vec<FlowState>> {
+    let Some(table) = Table::open(destination, storage).await? else { return Ok(Vec::new()) };
+    let mut states = Vec::new();
+    for flow in doc::flows(table.store().as_ref()).await? {
+        if let Some(doc) = doc::read(&table, &flow).await? {
+            states.push(FlowState {
+                source: doc.source,
+                table: doc.table,
+                flow: doc.flow,
+                landing: doc.landing,
+                app_id: doc.app_id,
+                version: doc.version,
+                offset: doc.offset,
+                connection: doc.connection,
+                committed_at: doc.written_at,
+                table_version: table.version(),
+            });
+        }
+    }
+    states.sort_by(|a, b| a.app_id.cmp(&b.app_id));
+    Ok(states)
+}
+
+/// The state of a table as one JSON document, for backup and support. It holds no rows.
+///
+/// # Errors
+/// As [`show`].
+pub async fn export(destination: &Url, storage: &HashMap<String, String>) -> Result<String> {
+    let states = show(destination, storage).await?;
+    serde_json::to_string_pretty(&states)
+        .map_err(|e| Error::new(ErrorKind::Internal, "the state could not be written as JSON").caused_by(e))
+}
+
+/// What happens to a table's rows when its state is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetRows {
+    /// They are removed in the same commit; the files stay until vacuum, so the table's history can still be read.
+    Remove,
+    /// They stay, and the next run merges into them by key. Rows that the source no longer has are not noticed, except
+    /// when a table lands by difference or replacing. Refused for append, where every row would come twice.
+    Keep,
+}
+
+/// Forgets how far a table was synced, rows and deletions of every source in it; the next run reads in full.
+///
+/// # Errors
+/// [`NotFound`](ErrorKind::NotFound) when nothing was synced into the table; [`Config`](ErrorKind::Config) for keeping rows of
+/// an append table; [`Sink`](ErrorKind::Sink) when another sync is writing.
+pub async fn reset(
+    destination: &Url,
+    storage: &HashMap<String, String>,
+    rows: ResetRows,
+    clock: &dyn Clock,
+) -> Result<()> {
+    let nothing = || at(Error::new(ErrorKind::NotFound, "nothing was synced into this table"), destination);
+    let mut table = Table::open(destination, storage).await?.ok_or_else(nothing)?;
+    let mut docs = Vec::new();
+    for flow in doc::flows(table.store().as_ref()).await? {
+        // A document that cannot be read is one of the reasons to reset.
+        match doc::read(&table, &flow).await {
+            Ok(Some(doc)) => docs.push((flow, doc.landing)),
+            Ok(None) => {}
+            Err(_) => docs.push((flow, Landing::Append)),
+        }
+    }
+    if docs.is_empty() {
+        return Err(nothing());
+    }
+    if rows == ResetRows::Keep && docs.iter().any(|(_, landing)| *landing == Landing::Append) {
+        return Err(at(
+            Error::new(ErrorKind::Config, "keeping the rows of an append table would double them"),
+            destination,
+        )
+        .help("reset with removing rows"));
+    }
+    for (flow, landing) in docs {
+        reset_flow(&mut table, &flow, landing, rows, clock).await?;
+    }
+    Ok(())
+}
+
+async fn reset_flow(
+    table: &mut Table,
+    flow: &FlowId,
+    landing: Landing,
+    rows: ResetRows,
+    clock: &dyn Clock,
+) -> Result<()> {
+    for _ in 0..5 {
+        let previous = table.transaction(&flow.app_id()).await?;
+        let doc = FlowDoc::new(flow, previous.unwrap_or(0) + 1, landing, None, clock.now());
+        let mut outcome = Outcome::default();
+        if rows == ResetRows::Remove {
+            outcome.removes = table.files().await?.into_iter().filter_map(|f| f.remove).collect();
+        }
+        let operation = operation(Landing::Replace, &outcome, table)?;
+        let actions = outcome.removes.into_iter().map(Action::Remove).collect();
+        if let Committed::Done(_) = commit(table, flow, previous, actions, operation, &doc).await? {
+            return Ok(());
+        }
+    }
+    Err(always_overtaken(flow))
+}

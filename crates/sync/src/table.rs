@@ -1,0 +1,256 @@
+//! One Delta table: opening, making, widening, and what is in it.
+
+use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use deltalake::{
+    DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, Path,
+    datafile::writer::WriterConfig,
+    kernel::{Add, Remove, transaction::CommitProperties},
+    protocol::SaveMode,
+    table::config::TablePropertiesExt,
+};
+use futures::TryStreamExt;
+use lakeflow_connect::{Error, ErrorKind, Result, StructType, arrow};
+use url::Url;
+
+use crate::{error::sink, schema, stage::FileLayout};
+
+const TRANSACTION_RETENTION: &str = "delta.setTransactionRetentionDuration";
+
+/// A loaded table.
+pub(crate) struct Table {
+    delta: DeltaTable,
+    schema: StructType,
+    arrow: SchemaRef,
+}
+
+/// A data file of a table or of a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFile {
+    pub(crate) path: Path,
+    pub(crate) size: u64,
+    pub(crate) partition: HashMap<String, Option<String>>,
+    /// How to take it out of the table; absent while no commit names it.
+    pub(crate) remove: Option<Remove>,
+}
+
+impl DataFile {
+    /// A file that a segment wrote.
+    pub(crate) fn staged(add: &Add) -> Self {
+        let path = Path::parse(&add.path).unwrap_or_else(|_| Path::from(add.path.as_str()));
+        Self { path, size: u64::try_from(add.size).unwrap_or(0), partition: add.partition_values.clone(), remove: None }
+    }
+}
+
+impl Table {
+    /// Opens a table; `None` when there is none.
+    pub(crate) async fn open(url: &Url, storage: &HashMap<String, String>) -> Result<Option<Self>> {
+        if !may_exist(url)? {
+            return Ok(None);
+        }
+        let failed = |e| at(sink("opening the table", e), url);
+        let mut delta = DeltaTableBuilder::from_url(url.clone())
+            .map_err(failed)?
+            .with_storage_options(storage.clone())
+            .build()
+            .map_err(failed)?;
+        match delta.load().await {
+            Ok(()) => Self::from_delta(delta).map(Some),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Makes an empty table with every column nullable.
+    pub(crate) async fn create(
+        url: &Url,
+        storage: &HashMap<String, String>,
+        schema: &StructType,
+        partition_by: &[String],
+    ) -> Result<Self> {
+        let failed = |e| at(sink("making the table", e), url);
+        make_directory(url)?;
+        let columns = schema::to_kernel(schema)?;
+        let delta = DeltaTableBuilder::from_url(url.clone())
+            .map_err(failed)?
+            .with_storage_options(storage.clone())
+            .build()
+            .map_err(failed)?
+            .create()
+            .with_columns(columns)
+            .with_partition_columns(partition_by)
+            .with_save_mode(SaveMode::Ignore)
+            .await
+            .map_err(failed)?;
+        Self::from_delta(delta)
+    }
+
+    fn from_delta(delta: DeltaTable) -> Result<Self> {
+        let state = delta.snapshot().map_err(|e| sink("opening the table", e))?;
+        let schema = schema::from_kernel(state.schema().as_ref())?;
+        let properties = state.metadata().configuration();
+        if properties.contains_key(TRANSACTION_RETENTION) {
+            return Err(Error::new(ErrorKind::Sink, "the table forgets how far it was synced")
+                .with("property", TRANSACTION_RETENTION)
+                .help("unset that property: it expires the offsets that are kept in the table"));
+        }
+        for refused in ["delta.enableChangeDataFeed", "delta.enableDeletionVectors", "delta.enableRowTracking"] {
+            if properties.get(refused).is_some_and(|v| v == "true") {
+                return Err(Error::new(ErrorKind::Sink, "the table has a property that this program cannot serve")
+                    .with("property", refused)
+                    .help("unset it, or choose another destination"));
+            }
+        }
+        if properties.keys().any(|k| k.starts_with("delta.constraints.")) {
+            return Err(Error::new(
+                ErrorKind::Sink,
+                "the table has check constraints, which this program cannot check",
+            )
+            .help("drop them, or choose another destination"));
+        }
+        let arrow = Arc::new(schema.to_arrow());
+        Ok(Self { delta, schema, arrow })
+    }
+
+    /// Loads what others committed since.
+    pub(crate) async fn reload(&mut self) -> Result<()> {
+        let mut delta = self.delta.clone();
+        delta.update_state().await.map_err(|e| sink("reading the table's log", e))?;
+        *self = Self::from_delta(delta)?;
+        Ok(())
+    }
+
+    /// Adds nullable columns and struct members.
+    pub(crate) async fn widen(&mut self, fields: &StructType) -> Result<()> {
+        let fields = schema::to_kernel(fields)?;
+        let delta = self
+            .delta
+            .clone()
+            .add_columns()
+            .with_fields(fields)
+            .with_commit_properties(CommitProperties::default())
+            .await
+            .map_err(|e| sink("adding columns", e))?;
+        *self = Self::from_delta(delta)?;
+        Ok(())
+    }
+
+    pub(crate) fn delta(&self) -> &DeltaTable {
+        &self.delta
+    }
+
+    pub(crate) fn schema(&self) -> &StructType {
+        &self.schema
+    }
+
+    pub(crate) fn arrow(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.delta.version()
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        self.delta.object_store()
+    }
+
+    pub(crate) fn partition_columns(&self) -> Result<Vec<String>> {
+        Ok(self.delta.snapshot().map_err(|e| sink("opening the table", e))?.metadata().partition_columns().to_vec())
+    }
+
+    /// The recorded version of an application transaction.
+    pub(crate) async fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
+        let failed = |e| sink("reading the table's log", e);
+        let log_store = self.delta.log_store();
+        self.delta.snapshot().map_err(failed)?.transaction_version(log_store.as_ref(), app_id).await.map_err(failed)
+    }
+
+    /// The data files.
+    ///
+    /// # Errors
+    /// [`Sink`](ErrorKind::Sink) for files with deletion vectors, which this program does not apply.
+    pub(crate) async fn files(&self) -> Result<Vec<DataFile>> {
+        let failed = |e| sink("reading the table's log", e);
+        let log_store = self.delta.log_store();
+        let state = self.delta.snapshot().map_err(failed)?;
+        let views = state.snapshot().file_views(log_store.as_ref(), None);
+        let views: Vec<_> = views.try_collect().await.map_err(failed)?;
+        if views.iter().any(|v| v.deletion_vector_descriptor().is_some()) {
+            return Err(Error::new(
+                ErrorKind::Sink,
+                "the table has deletion vectors, which this program does not apply",
+            )
+            .help("run REORG TABLE … APPLY (PURGE) with Spark, or choose another destination"));
+        }
+        Ok(views
+            .iter()
+            .map(|v| DataFile {
+                path: v.object_store_path(),
+                size: u64::try_from(v.size()).unwrap_or(0),
+                partition: v.partition_values_map(),
+                remove: Some(v.remove_action(true)),
+            })
+            .collect())
+    }
+
+    /// How new files of this table are written.
+    pub(crate) fn layout(&self, file_bytes: u64, unique_columns: Vec<String>) -> Result<FileLayout> {
+        self.layout_for(&self.arrow, self.partition_columns()?, file_bytes, unique_columns)
+    }
+
+    /// How files with another schema are written into this table's folder.
+    pub(crate) fn layout_of(&self, schema: &SchemaRef, file_bytes: u64) -> Result<FileLayout> {
+        self.layout_for(schema, Vec::new(), file_bytes, Vec::new())
+    }
+
+    fn layout_for(
+        &self,
+        schema: &SchemaRef,
+        partition_columns: Vec<String>,
+        file_bytes: u64,
+        unique_columns: Vec<String>,
+    ) -> Result<FileLayout> {
+        let state = self.delta.snapshot().map_err(|e| sink("opening the table", e))?;
+        let config = WriterConfig::new(
+            Arc::clone(schema),
+            partition_columns,
+            None,
+            NonZeroU64::new(file_bytes),
+            None,
+            state.table_config().num_indexed_cols(),
+            None,
+        );
+        Ok(FileLayout { store: self.store(), config, unique_columns })
+    }
+}
+
+/// Whether there can be a table: a local directory that is missing has none, and a file in its place never will.
+fn may_exist(url: &Url) -> Result<bool> {
+    let Ok(path) = url.to_file_path() else { return Ok(true) };
+    match std::fs::read_dir(&path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(at(sink("opening the destination", e), url)),
+    }
+}
+
+/// A missing local directory is made; anything in its way is an error that names it.
+fn make_directory(url: &Url) -> Result<()> {
+    let Ok(path) = url.to_file_path() else { return Ok(()) };
+    std::fs::create_dir_all(&path).map_err(|e| at(sink("making the destination directory", e), url))
+}
+
+/// Names the destination in an error, without credentials or query.
+pub(crate) fn at(error: Error, url: &Url) -> Error {
+    error.with("destination", plain(url))
+}
+
+/// A URL without credentials, query and fragment.
+pub(crate) fn plain(url: &Url) -> String {
+    match url.to_file_path() {
+        Ok(path) => path.display().to_string(),
+        Err(()) => format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Each way of landing.
+
+use lakeflow_connect::{ErrorKind, IngestionType};
+
+use crate::{source::Source, tables::Lake};
+
+#[tokio::test]
+async fn appended_rows_arrive_once_and_a_second_run_commits_nothing() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    source.unit(&[("a", 1, "x"), ("b", 2, "y")]).unit(&[("a", 1, "x")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x", "a:1:x", "b:2:y"]);
+    assert_eq!((receipt.counts.rows_read, receipt.counts.rows_inserted, receipt.counts.commits), (3, 3, 1));
+    let version = lake.version().await;
+    let again = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.version().await, version);
+    assert_eq!((again.counts.rows_read, again.counts.commits), (0, 0));
+    source.unit(&[("c", 3, "z")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await.len(), 4);
+}
+
+#[tokio::test]
+async fn of_a_key_the_newest_cursor_stays_whatever_the_order() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 2, "new"), ("b", 1, "old"), ("a", 1, "old")]).unit(&[("b", 2, "new")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:2:new", "b:2:new"]);
+    assert_eq!((receipt.counts.rows_inserted, receipt.counts.rows_unchanged), (2, 2));
+    source.unit(&[("a", 1, "late"), ("b", 3, "newer"), ("c", 1, "first")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:2:new", "b:3:newer", "c:1:first"]);
+    let counts = receipt.counts;
+    assert_eq!((counts.rows_inserted, counts.rows_updated, counts.rows_unchanged), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn with_equal_cursors_a_changed_row_replaces_and_an_equal_one_costs_nothing() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 1, "x"), ("b", 1, "y")]);
+    lake.sync(&source).await.unwrap();
+    let files = lake.files().await;
+    source.unit(&[("a", 1, "x"), ("b", 1, "y")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.files().await, files);
+    assert_eq!((receipt.counts.rows_unchanged, receipt.counts.rows_updated), (2, 0));
+    source.unit(&[("a", 1, "x"), ("b", 1, "changed")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x", "b:1:changed"]);
+    assert_eq!((receipt.counts.rows_unchanged, receipt.counts.rows_updated), (1, 1));
+}
+
+#[tokio::test]
+async fn a_deletion_removes_older_rows_and_never_a_newer_one() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x"), ("b", 5, "y"), ("c", 1, "z")]);
+    source.deletes(&[("a", 2), ("b", 4), ("c", 1)]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["b:5:y"]);
+    assert_eq!((receipt.counts.rows_deleted, receipt.counts.deletes_read), (2, 3));
+    source.unit(&[("a", 3, "again")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:3:again", "b:5:y"]);
+}
+
+#[tokio::test]
+async fn a_row_older_than_a_deletion_that_was_applied_before_it_does_not_come_back() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("b", 1, "y")]);
+    source.deletes(&[("a", 5)]);
+    lake.sync(&source).await.unwrap();
+    source.unit(&[("a", 4, "late"), ("c", 1, "z")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["b:1:y", "c:1:z"]);
+    assert_eq!(receipt.counts.rows_unchanged, 1);
+    source.unit(&[("a", 6, "new")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:6:new", "b:1:y", "c:1:z"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_by_difference_writes_only_what_changed_and_removes_what_is_gone() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+    source.content(&[("a", 1, "x"), ("b", 1, "y"), ("c", 1, "z")]);
+    lake.sync(&source).await.unwrap();
+    let (files, version) = (lake.files().await, lake.version().await);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(receipt.counts.rows_unchanged, 3);
+    assert_eq!((lake.files().await, lake.version().await), (files, version));
+    source.content(&[("a", 1, "x"), ("b", 0, "older but true"), ("d", 1, "new")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x", "b:0:older but true", "d:1:new"]);
+    let counts = receipt.counts;
+    let all = (counts.rows_inserted, counts.rows_updated, counts.rows_deleted, counts.rows_unchanged);
+    assert_eq!(all, (1, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_snapshot_without_keys_replaces_the_table_in_one_commit() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+    source.metadata(|m| m.primary_keys.clear());
+    source.content(&[("a", 1, "x"), ("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    let version = lake.version().await;
+    source.content(&[("b", 1, "y")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["b:1:y"]);
+    assert_eq!(lake.version().await, version + 1);
+}
+
+#[tokio::test]
+async fn an_empty_snapshot_empties_the_table() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+    source.content(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    source.content(&[]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert!(lake.rows().await.is_empty());
+    assert_eq!(receipt.counts.rows_deleted, 1);
+}
+
+#[tokio::test]
+async fn history_is_refused_before_anything_is_read() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    let mut job = lake.job(&source);
+    job.landing = Some(lakeflow_sync::Landing::History);
+    let error = lakeflow_sync::sync_table(job, &lake.options, &()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(source.reads(), 0);
+}

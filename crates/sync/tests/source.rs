@@ -1,0 +1,189 @@
+//! A connector over a list of units in memory, which fails where a test says.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use lakeflow_connect::{
+    Error, ErrorKind, IngestionType, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream,
+    Records, Result, Retry, StructType, TableMetadata, TableRef,
+    arrow::{
+        array::{ArrayRef, Int64Array, RecordBatch, StringArray},
+        datatypes::Schema,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// `(id, n, body)`; `n` is the cursor.
+pub type Row = (&'static str, i64, &'static str);
+
+#[derive(Clone, Debug, Default)]
+pub struct Unit {
+    pub batches: Vec<RecordBatch>,
+    pub quarantined: Vec<QuarantinedRow>,
+}
+
+#[derive(Debug)]
+struct State {
+    schema: StructType,
+    metadata: TableMetadata,
+    units: Vec<Unit>,
+    deletes: Vec<Unit>,
+    fail_after: Option<usize>,
+    reads: usize,
+}
+
+/// Shared handle: a test changes it while a host reads.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<Mutex<State>>);
+
+#[derive(Serialize, Deserialize)]
+struct At {
+    at: usize,
+}
+
+pub fn offset(at: usize) -> Offset {
+    Offset::encode(1, &At { at }).unwrap()
+}
+
+pub fn rows(rows: &[Row]) -> RecordBatch {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(rows.iter().map(|r| (!r.0.is_empty()).then_some(r.0)).collect::<StringArray>())),
+        ("n", Arc::new(rows.iter().map(|r| Some(r.1)).collect::<Int64Array>())),
+        ("body", Arc::new(rows.iter().map(|r| Some(r.2)).collect::<StringArray>())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+}
+
+impl Source {
+    pub fn new(ingestion_type: IngestionType) -> Self {
+        Self::with_schema("id STRING, n BIGINT, body STRING", ingestion_type)
+    }
+
+    pub fn with_schema(ddl: &str, ingestion_type: IngestionType) -> Self {
+        let append = ingestion_type == IngestionType::Append;
+        let metadata = TableMetadata {
+            primary_keys: if append { Vec::new() } else { vec!["id".to_owned()] },
+            cursor_field: Some("n".to_owned()),
+            ingestion_type,
+        };
+        Self(Arc::new(Mutex::new(State {
+            schema: StructType::from_ddl(ddl).unwrap(),
+            metadata,
+            units: Vec::new(),
+            deletes: Vec::new(),
+            fail_after: None,
+            reads: 0,
+        })))
+    }
+
+    fn change<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap())
+    }
+
+    /// Adds a unit of rows.
+    pub fn unit(&self, of: &[Row]) -> &Self {
+        self.batches(vec![rows(of)])
+    }
+
+    pub fn batches(&self, batches: Vec<RecordBatch>) -> &Self {
+        self.change(|s| s.units.push(Unit { batches, quarantined: Vec::new() }));
+        self
+    }
+
+    pub fn bad_rows(&self, quarantined: Vec<QuarantinedRow>) -> &Self {
+        self.change(|s| s.units.push(Unit { batches: Vec::new(), quarantined }));
+        self
+    }
+
+    /// Adds a unit of deletions.
+    pub fn deletes(&self, of: &[(&'static str, i64)]) -> &Self {
+        let of: Vec<Row> = of.iter().map(|(id, n)| (*id, *n, "")).collect();
+        self.change(|s| s.deletes.push(Unit { batches: vec![rows(&of)], quarantined: Vec::new() }));
+        self
+    }
+
+    /// Replaces the content, for snapshots.
+    pub fn content(&self, of: &[Row]) -> &Self {
+        self.change(|s| s.units = vec![Unit { batches: vec![rows(of)], quarantined: Vec::new() }]);
+        self
+    }
+
+    pub fn schema(&self, ddl: &str) -> &Self {
+        self.change(|s| s.schema = StructType::from_ddl(ddl).unwrap());
+        self
+    }
+
+    pub fn metadata(&self, f: impl FnOnce(&mut TableMetadata)) -> &Self {
+        self.change(|s| f(&mut s.metadata));
+        self
+    }
+
+    /// The next reads fail after this many events; never again with `None`.
+    pub fn fail_after(&self, events: Option<usize>) -> &Self {
+        self.change(|s| s.fail_after = events);
+        self
+    }
+
+    /// How many reads of rows were started.
+    pub fn reads(&self) -> usize {
+        self.change(|s| s.reads)
+    }
+
+    fn read(&self, deletes: bool, request: &ReadRequest) -> Vec<Result<ReadEvent>> {
+        self.change(|s| {
+            s.reads += usize::from(!deletes);
+            let from = request.start.as_ref().map_or(0, |o| o.decode::<At>(1).unwrap().at);
+            let units = if deletes { &s.deletes } else { &s.units };
+            let until = request.until.as_ref().map_or(units.len(), |o| o.decode::<At>(1).unwrap().at);
+            let mut events = Vec::new();
+            for (number, unit) in units.iter().enumerate().take(until).skip(from) {
+                events.extend(unit.batches.iter().map(|b| Ok(ReadEvent::Records(Records::Arrow(b.clone())))));
+                if !unit.quarantined.is_empty() {
+                    events.push(Ok(ReadEvent::Quarantined(unit.quarantined.clone())));
+                }
+                events.push(Ok(ReadEvent::Checkpoint(offset(number + 1))));
+            }
+            if let Some(after) = s.fail_after {
+                events.truncate(after);
+                events
+                    .push(Err(Error::new(ErrorKind::Unavailable, "the source went away").retryable(Retry::Exhausted)));
+            }
+            events
+        })
+    }
+}
+
+#[async_trait]
+impl LakeflowConnect for Source {
+    async fn list_tables(&self) -> Result<Vec<String>> {
+        Ok(vec!["things".to_owned()])
+    }
+
+    async fn get_table_schema(&self, _table: &TableRef) -> Result<StructType> {
+        Ok(self.change(|s| s.schema.clone()))
+    }
+
+    async fn read_table_metadata(&self, _table: &TableRef) -> Result<TableMetadata> {
+        Ok(self.change(|s| s.metadata.clone()))
+    }
+
+    fn read_table(&self, request: ReadRequest) -> ReadStream {
+        let this = self.clone();
+        stream::once(async move { stream::iter(this.read(false, &request)) }).flatten().boxed()
+    }
+
+    fn read_table_deletes(&self, request: ReadRequest) -> ReadStream {
+        let this = self.clone();
+        stream::once(async move { stream::iter(this.read(true, &request)) }).flatten().boxed()
+    }
+
+    async fn latest_offset(&self, _table: &TableRef, _start: Option<&Offset>) -> Result<Option<Offset>> {
+        Ok(self.change(|s| (s.metadata.ingestion_type != IngestionType::Snapshot).then(|| offset(s.units.len()))))
+    }
+}
+
+/// A batch of the given columns.
+pub fn batch(schema: Schema, columns: Vec<ArrayRef>) -> RecordBatch {
+    RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+}
