@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use lakeflow_connect::{
-    Activity, Error, ErrorKind, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result,
-};
+use lakeflow_connect::{Activity, Error, ErrorKind, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result};
 
 use crate::{
     deletes::{DeletesFlow, remembered},

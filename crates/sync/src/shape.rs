@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use lakeflow_connect::{
-    Error, ErrorKind, ReadRequest, Result, StructType, TableMetadata, arrow, stream::ArrowTable,
-};
+use lakeflow_connect::{Error, ErrorKind, ReadRequest, Result, StructType, TableMetadata, arrow, stream::ArrowTable};
 
 use crate::{
     job::{Landing, TableJob},
@@ -45,7 +43,8 @@ impl Shape {
                 .help("set primary_keys, or land with append or replace"));
         }
         // A snapshot's newest state is what was read, whatever its cursor says.
-        let cursor = job.sequence_by.clone().or_else(|| metadata.cursor_field.clone()).filter(|_| !landing.is_snapshot());
+        let cursor =
+            job.sequence_by.clone().or_else(|| metadata.cursor_field.clone()).filter(|_| !landing.is_snapshot());
         for column in &job.partition_by {
             if schema.field(column).is_none() {
                 return Err(Error::unknown("column to partition by", column, schema.names()));
