@@ -37,7 +37,8 @@ pub(super) struct Circumstances<'a> {
 impl Failure {
     /// A failure below HTTP.
     pub(super) fn transport(error: reqwest::Error, url: Url) -> Self {
-        let outcome = if find_cause::<rustls::Error>(&error).is_some_and(is_about_certificates) {
+        let tls = find_cause::<rustls::Error>(&error);
+        let outcome = if tls.is_some_and(|e| is_about_theirs(e) || is_about_ours(e)) {
             Outcome::Untrusted
         } else if error.is_connect() {
             Outcome::Unreachable
@@ -91,6 +92,10 @@ impl Failure {
         let cause = self.cause.as_ref();
         let is = |what: fn(&reqwest::Error) -> bool| cause.is_some_and(what);
         let (message, help) = match self.outcome {
+            Outcome::Untrusted if cause.and_then(|c| find_cause(c)).is_some_and(is_about_ours) => (
+                "the server wants a client certificate, or another one",
+                "give one that the server knows with client_certificate and client_key",
+            ),
             Outcome::Untrusted => (
                 "the server's TLS certificate was not accepted",
                 "add the authority that signed it with ca_certificate, and check that the address names the server",
@@ -166,8 +171,26 @@ fn safe_reason(error: &reqwest::Error) -> Option<String> {
         .map(|kind| kind.to_string())
 }
 
-fn is_about_certificates(error: &rustls::Error) -> bool {
+/// Whether we did not accept the server's certificate.
+fn is_about_theirs(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+}
+
+/// Whether the server did not accept ours, or the lack of one.
+fn is_about_ours(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    matches!(
+        error,
+        rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+        )
+    )
 }
 
 /// The first error of type `T` underneath; also those that an `io::Error` wraps, which `source()` steps over.

@@ -8,7 +8,7 @@ use futures::stream::{self, Stream};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use url::Url;
 
-use super::{concurrency::Slot, redact, retry_after, run::Head};
+use super::{redact, retry_after, run::Head};
 use crate::error::{Error, ErrorKind, Result, Retry};
 
 /// The answer to a request, body included. `Debug` shows no body and no header.
@@ -90,15 +90,15 @@ impl fmt::Debug for Response {
     }
 }
 
-/// An answer whose body is read piece by piece: bulk files. Holds one of the client's `max_concurrency` places until dropped.
+/// An answer whose body is read piece by piece: bulk files. It does not count towards `max_concurrency`, so that requests
+/// made while it is read never wait for it.
 pub struct BodyStream {
     head: Head,
-    _slot: Slot,
 }
 
 impl BodyStream {
-    pub(super) fn new(head: Head, slot: Slot) -> Self {
-        Self { head, _slot: slot }
+    pub(super) fn new(head: Head) -> Self {
+        Self { head }
     }
 
     /// The status: 200 to 299, or one that was accepted.

@@ -100,8 +100,8 @@ impl Take for Response {
 impl Take for BodyStream {
     const WHOLE: bool = false;
 
-    async fn take(_: &Inner, head: Head, slot: Slot, _: DateTime<Utc>) -> Result<Self, BodyFault> {
-        Ok(Self::new(head, slot))
+    async fn take(_: &Inner, head: Head, _: Slot, _: DateTime<Utc>) -> Result<Self, BodyFault> {
+        Ok(Self::new(head))
     }
 }
 

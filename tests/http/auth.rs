@@ -185,6 +185,19 @@ async fn tokens_are_renewed_half_a_minute_before_the_end_or_half_way() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_renewed_is_used_while_it_lasts() {
+    let refused = ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_request"}));
+    let server = server(InTurn::new([token("t", json!(300)), refused]), &["t"]).await;
+    let timed = client_of(&server);
+    get(&timed.client).await.unwrap();
+    timed.clock.advance(Duration::from_secs(280));
+    assert_eq!(get(&timed.client).await.unwrap(), 200);
+    timed.clock.advance(Duration::from_secs(20));
+    assert_eq!(get(&timed.client).await.unwrap_err().get("error"), Some("invalid_request"));
+    assert_eq!((count(&server, "/token").await, count(&server, "/Patient").await), (3, 2));
+}
+
+#[tokio::test]
 async fn a_busy_token_endpoint_is_retried() {
     let server =
         server(InTurn::new([ResponseTemplate::new(503), ResponseTemplate::new(429), token("t", json!(300))]), &["t"])

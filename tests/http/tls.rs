@@ -79,7 +79,15 @@ impl TlsServer {
                 seen.fetch_add(1, Ordering::SeqCst);
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    let Ok(mut stream) = acceptor.accept(socket).await else { return };
+                    let mut stream = match acceptor.accept(socket).into_fallible().await {
+                        Ok(stream) => stream,
+                        Err((_, mut socket)) => {
+                            // Closing with unread bytes would take the alert back.
+                            let _ = socket.shutdown().await;
+                            while socket.read_buf(&mut Vec::new()).await.is_ok_and(|n| n > 0) {}
+                            return;
+                        }
+                    };
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|n| n > 0) {}
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecret";
@@ -139,7 +147,9 @@ async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
         s.ca_certificate = Some(authority.pem());
         s.max_retries = 0;
     });
-    assert_eq!(without.await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let error = without.await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Never));
+    assert!(error.help_text().unwrap().contains("client_certificate"), "{error}");
     let (certificate, key) = clients.issue("client");
     let with = server.get(|s| {
         s.ca_certificate = Some(authority.pem());

@@ -112,6 +112,15 @@ async fn a_stream_hands_out_pieces_and_tells_when_it_breaks_off() {
 }
 
 #[tokio::test]
+async fn requests_go_on_while_a_stream_is_open() {
+    let server = RawServer::start([Deed::ok("file"), Deed::ok("page")]).await;
+    let timed = Timed::new(&server.address, |s| s.max_concurrency = 1);
+    let mut file = timed.client.get("file").stream().await.unwrap();
+    assert_eq!(timed.client.get("page").send().await.unwrap().into_body(), "page");
+    assert_eq!(file.chunk().await.unwrap().unwrap(), "file");
+}
+
+#[tokio::test]
 async fn requests_share_a_connection() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -47,10 +47,17 @@ pub(super) struct Token {
 }
 
 impl Token {
+    fn life(&self) -> Duration {
+        self.life.unwrap_or(UNSAID_LIFE).min(Duration::from_secs(10 * 365 * 86_400))
+    }
+
     /// When to ask for the next one: half a minute before the end, or half-way for short lives.
     fn refresh_at(&self) -> DateTime<Utc> {
-        let life = self.life.unwrap_or(UNSAID_LIFE).min(Duration::from_secs(10 * 365 * 86_400));
-        self.fetched + (life - Duration::from_secs(30).min(life / 2))
+        self.fetched + (self.life() - Duration::from_secs(30).min(self.life() / 2))
+    }
+
+    fn ends_at(&self) -> DateTime<Utc> {
+        self.fetched + self.life()
     }
 }
 
@@ -78,18 +85,23 @@ impl TokenSource {
         self.fetches.fetch_add(1, Ordering::AcqRel);
         match fetched {
             Ok(token) => {
-                state.failure = None;
                 state.generation += 1;
-                let token = state.token.insert(token);
-                let credential = Credential::new(AUTHORIZATION, &format!("Bearer {}", token.secret.expose()), 0);
-                let generation = state.generation;
-                credential.map(|c| Credential { generation, ..c }).ok_or_else(unusable)
+                state.failure = None;
+                let credential = credential_of(&token, state.generation);
+                state.token = Some(token);
+                credential
             }
-            Err(error) => {
-                state.token = None;
-                state.failure = Some(again(&error));
-                Err(error)
-            }
+            Err(error) => match &state.token {
+                Some(token) if client.now() < token.ends_at() => {
+                    tracing::warn!(%error, "the token could not be renewed; the old one is used while it lasts");
+                    credential_of(token, state.generation)
+                }
+                _ => {
+                    state.token = None;
+                    state.failure = Some(again(&error));
+                    Err(error)
+                }
+            },
         }
     }
 
