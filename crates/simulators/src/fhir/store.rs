@@ -102,8 +102,10 @@ impl Table {
     }
 }
 
+type NamedTemplates = (&'static str, Vec<Arc<Template>>);
+
 /// The examples of each type as templates, by type; a type's number is its place.
-static EXAMPLES: LazyLock<Vec<(&str, Vec<Arc<Template>>)>> = LazyLock::new(|| {
+static EXAMPLES: LazyLock<Vec<NamedTemplates>> = LazyLock::new(|| {
     let mut by_type: BTreeMap<&str, Vec<Example>> = BTreeMap::new();
     for example in examples() {
         by_type.entry(example.resource_type).or_default().push(example);

@@ -85,17 +85,17 @@ fn pem(label: &str, der: &[u8]) -> String {
 fn octets(pkcs8: &[u8]) -> Option<&[u8]> {
     const SEQUENCE: u8 = 0x30;
     const OCTETS: u8 = 0x04;
-    let ((SEQUENCE, inside), _) = element(pkcs8)? else { return None };
-    let (_version, rest) = element(inside)?;
-    let (_algorithm, rest) = element(rest)?;
+    let (SEQUENCE, inside, _) = element(pkcs8)? else { return None };
+    let (_version, _, rest) = element(inside)?;
+    let (_algorithm, _, rest) = element(rest)?;
     match element(rest)? {
-        ((OCTETS, key), _) => Some(key),
+        (OCTETS, key, _) => Some(key),
         _ => None,
     }
 }
 
 /// Tag and content of the first DER element, and what follows it.
-fn element(der: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = if *first < 0x80 {
@@ -105,5 +105,5 @@ fn element(der: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
         (length.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)), rest)
     };
     let (content, rest) = rest.split_at_checked(length)?;
-    Some(((*tag, content), rest))
+    Some((*tag, content, rest))
 }
