@@ -22,7 +22,7 @@ impl Validity {
         if self.has_nulls {
             let bit = 1 << (self.len % 8);
             match self.bits.last_mut() {
-                Some(last) if self.len % 8 != 0 => *last |= bit,
+                Some(last) if !self.len.is_multiple_of(8) => *last |= bit,
                 _ => self.bits.push(bit),
             }
         }
@@ -50,7 +50,7 @@ impl Validity {
     /// Zeroes the bits past the length, which later pushes rely on.
     fn clear_tail(&mut self) {
         if let Some(last) = self.bits.last_mut()
-            && self.len % 8 != 0
+            && !self.len.is_multiple_of(8)
         {
             *last &= (1 << (self.len % 8)) - 1;
         }
@@ -118,7 +118,7 @@ impl<T: Copy + Default> Fixed<T> {
 }
 
 /// Values of any size: text or bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Varying {
     data: Vec<u8>,
     offsets: Offsets,
@@ -185,12 +185,6 @@ impl Offsets {
         next.push(0);
         let ends = std::mem::replace(&mut self.ends, next);
         (OffsetBuffer::new(ScalarBuffer::from(ends)), self.valid.take(rows))
-    }
-}
-
-impl Default for Varying {
-    fn default() -> Self {
-        Self { data: Vec::new(), offsets: Offsets::default() }
     }
 }
 

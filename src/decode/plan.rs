@@ -61,7 +61,11 @@ impl Action {
                 let text = s.skip()?;
                 let at = frame.at;
                 let column = frame.column(*i)?;
-                if text == "null" { Ok(column.clear(at)) } else { column.put_text(at, text) }
+                if text != "null" {
+                    return column.put_text(at, text);
+                }
+                column.clear(at);
+                Ok(())
             }
             Self::Object(plan) => plan.run_at(s, frame),
             Self::Elements(plan) => plan.run(s, frame),

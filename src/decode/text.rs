@@ -69,16 +69,11 @@ pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 
 /// As [`skip_space`] after a line break, where a run of blanks is likely.
 fn skip_indent(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        match word_at(bytes, at) {
-            Some(word) => {
-                let other = word ^ (ONES * u64::from(b' '));
-                at += (other.trailing_zeros() / 8) as usize;
-                if other != 0 {
-                    break;
-                }
-            }
-            None => break,
+    while let Some(word) = word_at(bytes, at) {
+        let other = word ^ (ONES * u64::from(b' '));
+        at += (other.trailing_zeros() / 8) as usize;
+        if other != 0 {
+            break;
         }
     }
     while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
