@@ -12,7 +12,7 @@ use super::{
     decoder::PartialDates,
     fault::{Fault, Found, Step},
     number,
-    scanner::{RawStr, Scanner},
+    scanner::Scanner,
     time::{self, Zone},
 };
 
@@ -33,18 +33,12 @@ fn scalar<'a>(s: &mut Scanner<'a>) -> Step<Scalar<'a>> {
     match s.next_byte() {
         b'"' => {
             let raw = s.raw_string()?;
-            Ok(Scalar::Text(if raw.escaped { Cow::Owned(unescaped(raw)?) } else { Cow::Borrowed(raw.text) }))
+            Ok(Scalar::Text(s.unescaped(raw).ok_or(Fault::Value(Found::HalfPair))?))
         }
         b't' | b'f' => Ok(Scalar::Boolean(s.boolean()?)),
         b'-' | b'0'..=b'9' => Ok(Scalar::Number(s.number()?)),
         _ => Err(wrong_kind(s)),
     }
-}
-
-fn unescaped(raw: RawStr) -> Step<String> {
-    let mut text = String::with_capacity(raw.text.len());
-    raw.unescape_into(&mut text).ok_or(Fault::Value(Found::HalfPair))?;
-    Ok(text)
 }
 
 /// The fault for the value that comes next.
@@ -65,7 +59,11 @@ fn value<T>(result: Result<T, Found>) -> Step<T> {
 pub(super) fn text(s: &mut Scanner, write: impl FnOnce(&[u8]) -> Step) -> Step {
     if s.next_byte() == b'"' {
         let raw = s.raw_string()?;
-        return if raw.escaped { write(unescaped(raw)?.as_bytes()) } else { write(raw.text.as_bytes()) };
+        if !raw.escaped {
+            return write(s.plain_bytes(raw));
+        }
+        let text = s.unescaped(raw).ok_or(Fault::Value(Found::HalfPair))?;
+        return write(text.as_bytes());
     }
     match scalar(s)? {
         Scalar::Number(text) => write(text.as_bytes()),

@@ -5,7 +5,7 @@ use super::{
     fault::{Fault, Found, Step},
     keys::KeyTable,
     path::{Hop, Pick, same_text},
-    scanner::{RawStr, Scanner},
+    scanner::Scanner,
 };
 
 /// The struct whose fields are being written, and the row.
@@ -114,24 +114,15 @@ impl ObjectPlan {
     pub(super) fn run(&self, s: &mut Scanner, frame: &mut Frame) -> Step<bool> {
         s.enter_object()?;
         let mut any = false;
-        while let Some(key) = s.next_raw_key()? {
+        let mut hint = self.keys.first_hint();
+        while s.next_member()? {
             any = true;
-            match self.find(key).and_then(|i| self.members.get(i)) {
+            match self.keys.read(s, &mut hint)?.and_then(|i| self.members.get(i)) {
                 Some(actions) => run_all(actions, s, frame)?,
-                None => drop(s.skip()?),
+                None => s.skip_value()?,
             }
         }
         Ok(any)
-    }
-
-    #[inline]
-    fn find(&self, key: RawStr) -> Option<usize> {
-        if key.escaped {
-            let mut text = String::new();
-            key.unescape_into(&mut text)?;
-            return self.keys.find(text.as_bytes());
-        }
-        self.keys.find(key.text.as_bytes())
     }
 
     fn run_at(&self, s: &mut Scanner, frame: &mut Frame) -> Step {
@@ -180,8 +171,7 @@ impl ElementsPlan {
     /// Runs the first open picks that take this element, and closes them.
     fn element(&self, s: &mut Scanner, frame: &mut Frame, index: usize, open: &mut u64) -> Step {
         if *open == 0 {
-            s.skip()?;
-            return Ok(());
+            return Ok(s.skip_value()?);
         }
         s.next_byte();
         let mark = s.mark();
@@ -189,7 +179,7 @@ impl ElementsPlan {
         *open &= !taken;
         s.reset(mark);
         if taken == 0 {
-            s.skip()?;
+            s.skip_value()?;
         }
         for (bit, (_, actions)) in self.picks.iter().enumerate() {
             if taken >> bit & 1 == 1 {
@@ -256,7 +246,7 @@ impl PathTree {
         let (names, trees): (Vec<_>, Vec<_>) = self.members.into_iter().unzip();
         let members: Box<[_]> = trees.into_iter().map(Self::into_actions).collect();
         let targets = targets_of(members.iter().flatten());
-        ObjectPlan { keys: KeyTable::new(names), members, targets }
+        ObjectPlan { keys: KeyTable::new(&names), members, targets }
     }
 
     fn into_actions(mut self) -> Box<[Action]> {

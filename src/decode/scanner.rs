@@ -81,10 +81,11 @@ pub(super) struct Mark {
     fresh: bool,
 }
 
-/// The inside of a string literal as it stands in the text.
+/// The inside of a string literal: where it stands in the text.
 #[derive(Clone, Copy)]
-pub(super) struct RawStr<'a> {
-    pub(super) text: &'a str,
+pub(super) struct RawStr {
+    pub(super) start: usize,
+    pub(super) end: usize,
     pub(super) escaped: bool,
 }
 
@@ -203,16 +204,21 @@ impl<'a> Scanner<'a> {
     pub fn next_key(&mut self) -> Result<Option<Cow<'a, str>>> {
         match self.next_raw_key()? {
             None => Ok(None),
-            Some(key) => self.unescaped(key).map(Some),
+            Some(key) => self.string_of(key).map(Some),
         }
     }
 
+    fn next_raw_key(&mut self) -> Result<Option<RawStr>> {
+        if self.next_member()? { self.raw_key().map(Some) } else { Ok(None) }
+    }
+
+    /// Goes to the quote of the next member's key; `false` after the last member, having left the object.
     #[inline]
-    pub(super) fn next_raw_key(&mut self) -> Result<Option<RawStr<'a>>> {
+    pub(super) fn next_member(&mut self) -> Result<bool> {
         let mut byte = self.next_byte();
         if byte == b'}' {
             self.leave();
-            return Ok(None);
+            return Ok(false);
         }
         if !self.fresh {
             if byte != b',' {
@@ -225,12 +231,18 @@ impl<'a> Scanner<'a> {
         if byte != b'"' {
             return Err(self.broken("expected a key"));
         }
+        Ok(true)
+    }
+
+    /// The key that starts here, and its colon.
+    #[inline]
+    pub(super) fn raw_key(&mut self) -> Result<RawStr> {
         let key = self.raw_string()?;
         if self.next_byte() != b':' {
             return Err(self.broken("expected ':'"));
         }
         self.pos += 1;
-        Ok(Some(key))
+        Ok(key)
     }
 
     /// Whether another element follows; `false` after the last, having left the array.
@@ -274,7 +286,7 @@ impl<'a> Scanner<'a> {
             return Err(self.broken("expected a string"));
         }
         let raw = self.raw_string()?;
-        self.unescaped(raw)
+        self.string_of(raw)
     }
 
     /// A string value, or `None` for `null`.
@@ -326,14 +338,20 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) for broken text.
     pub fn skip(&mut self) -> Result<&'a str> {
-        let byte = self.next_byte();
+        self.next_byte();
         let start = self.pos;
-        match byte {
-            b'"' => drop(self.raw_string()?),
-            b'{' | b'[' => self.skip_nested()?,
-            _ => self.skip_plain(byte)?,
-        }
+        self.skip_value()?;
         Ok(self.slice(start))
+    }
+
+    /// As [`Scanner::skip`], without the text.
+    #[inline]
+    pub(super) fn skip_value(&mut self) -> Result<()> {
+        match self.next_byte() {
+            b'"' => self.raw_string().map(drop),
+            b'{' | b'[' => self.skip_nested(),
+            byte => self.skip_plain(byte),
+        }
     }
 
     fn skip_plain(&mut self, byte: u8) -> Result<()> {
@@ -394,19 +412,19 @@ impl<'a> Scanner<'a> {
 
     /// The string that starts here; the caller has seen its quote.
     #[inline]
-    pub(super) fn raw_string(&mut self) -> Result<RawStr<'a>> {
+    pub(super) fn raw_string(&mut self) -> Result<RawStr> {
         let bytes = self.bytes();
         let start = self.pos + 1;
         let end = text::plain_end(bytes, start);
         if bytes.get(end) == Some(&b'"') {
             self.pos = end + 1;
-            return Ok(RawStr { text: self.text.get(start..end).unwrap_or_default(), escaped: false });
+            return Ok(RawStr { start, end, escaped: false });
         }
         self.raw_string_with_escapes(start, end)
     }
 
     #[inline(never)]
-    fn raw_string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<RawStr<'a>> {
+    fn raw_string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<RawStr> {
         let bytes = self.bytes();
         let mut escaped = false;
         loop {
@@ -422,19 +440,27 @@ impl<'a> Scanner<'a> {
             end = text::plain_end(bytes, end);
         }
         self.pos = end + 1;
-        Ok(RawStr { text: self.text.get(start..end).unwrap_or_default(), escaped })
+        Ok(RawStr { start, end, escaped })
     }
 
-    /// The text of a string that was just read.
-    fn unescaped(&self, raw: RawStr<'a>) -> Result<Cow<'a, str>> {
+    /// The bytes of a literal without escapes.
+    #[inline]
+    pub(super) fn plain_bytes(&self, raw: RawStr) -> &'a [u8] {
+        self.bytes().get(raw.start..raw.end).unwrap_or_default()
+    }
+
+    /// What a literal stands for; `None` when it holds half a surrogate pair.
+    pub(super) fn unescaped(&self, raw: RawStr) -> Option<Cow<'a, str>> {
+        let text = self.text.get(raw.start..raw.end)?;
         if !raw.escaped {
-            return Ok(Cow::Borrowed(raw.text));
+            return Some(Cow::Borrowed(text));
         }
-        let mut out = String::with_capacity(raw.text.len());
-        match raw.unescape_into(&mut out) {
-            Some(()) => Ok(Cow::Owned(out)),
-            None => Err(self.broken("half a surrogate pair before this byte")),
-        }
+        let mut out = String::with_capacity(text.len());
+        text::unescape(text, &mut out).map(|()| Cow::Owned(out))
+    }
+
+    fn string_of(&self, raw: RawStr) -> Result<Cow<'a, str>> {
+        self.unescaped(raw).ok_or_else(|| self.broken("half a surrogate pair before this byte"))
     }
 
     #[inline]
@@ -472,12 +498,5 @@ impl<'a> Scanner<'a> {
         Error::new(ErrorKind::Protocol, "the JSON text is nested too deep")
             .with("byte", self.pos)
             .with("limit", Self::MAX_DEPTH)
-    }
-}
-
-impl RawStr<'_> {
-    /// Appends the text that the literal stands for; `None` when it holds half a surrogate pair.
-    pub(super) fn unescape_into(&self, out: &mut String) -> Option<()> {
-        text::unescape(self.text, out)
     }
 }

@@ -1,6 +1,7 @@
 //! The rules of the module's docs, each with a test.
 
 mod casting;
+mod random;
 mod rows;
 mod scanning;
 
