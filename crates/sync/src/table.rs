@@ -250,7 +250,7 @@ pub(crate) fn at(error: Error, url: &Url) -> Error {
 /// A URL without credentials, query and fragment.
 pub(crate) fn plain(url: &Url) -> String {
     match url.to_file_path() {
-        Ok(path) => path.display().to_string(),
+        Ok(path) => path.components().as_path().display().to_string(),
         Err(()) => format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
     }
 }

@@ -2,6 +2,15 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod commits;
+mod failures;
+mod foreign;
 mod landing;
+mod model;
+mod offsets;
+mod quarantine;
+mod schemas;
 mod source;
+mod state;
 mod tables;
+mod writers;

@@ -3,14 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::BoxFuture, stream};
 use lakeflow_connect::{
     Error, ErrorKind, IngestionType, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream,
     Records, Result, Retry, StructType, TableMetadata, TableRef,
-    arrow::{
-        array::{ArrayRef, Int64Array, RecordBatch, StringArray},
-        datatypes::Schema,
-    },
+    arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +20,9 @@ pub struct Unit {
     pub quarantined: Vec<QuarantinedRow>,
 }
 
-#[derive(Debug)]
+/// Something that happens while a host reads.
+pub type Hook = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 struct State {
     schema: StructType,
     metadata: TableMetadata,
@@ -31,10 +30,18 @@ struct State {
     deletes: Vec<Unit>,
     fail_after: Option<usize>,
     reads: usize,
+    hook: Option<(usize, Hook)>,
+    expired: bool,
+    forgetful: bool,
+}
+
+enum Step {
+    Event(Result<ReadEvent>),
+    Hook(Hook),
 }
 
 /// Shared handle: a test changes it while a host reads.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source(Arc<Mutex<State>>);
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +81,9 @@ impl Source {
             deletes: Vec::new(),
             fail_after: None,
             reads: 0,
+            hook: None,
+            expired: false,
+            forgetful: false,
         })))
     }
 
@@ -125,29 +135,73 @@ impl Source {
         self
     }
 
+    /// A wrong connector: it ends without the last checkpoint.
+    pub fn forget_last_checkpoint(&self) -> &Self {
+        self.change(|s| s.forgetful = true);
+        self
+    }
+
+    /// Offsets are not honoured any more.
+    pub fn expire(&self) -> &Self {
+        self.change(|s| s.expired = true);
+        self
+    }
+
+    /// Runs something, once, before the checkpoint of the unit with this number (from 0) is sent.
+    pub fn during(&self, unit: usize, hook: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> &Self {
+        self.change(|s| s.hook = Some((unit, Arc::new(hook))));
+        self
+    }
+
     /// How many reads of rows were started.
     pub fn reads(&self) -> usize {
         self.change(|s| s.reads)
     }
 
-    fn read(&self, deletes: bool, request: &ReadRequest) -> Vec<Result<ReadEvent>> {
+    fn events(&self, deletes: bool, request: ReadRequest) -> ReadStream {
+        let this = self.clone();
+        stream::once(async move { stream::iter(this.read(deletes, &request)) })
+            .flatten()
+            .filter_map(|step| async {
+                match step {
+                    Step::Event(event) => Some(event),
+                    Step::Hook(hook) => {
+                        hook().await;
+                        None
+                    }
+                }
+            })
+            .boxed()
+    }
+
+    fn read(&self, deletes: bool, request: &ReadRequest) -> Vec<Step> {
         self.change(|s| {
             s.reads += usize::from(!deletes);
+            if s.expired && request.start.is_some() {
+                return vec![Step::Event(Err(Error::new(ErrorKind::OffsetExpired, "that is too long ago")))];
+            }
             let from = request.start.as_ref().map_or(0, |o| o.decode::<At>(1).unwrap().at);
             let units = if deletes { &s.deletes } else { &s.units };
             let until = request.until.as_ref().map_or(units.len(), |o| o.decode::<At>(1).unwrap().at);
             let mut events = Vec::new();
             for (number, unit) in units.iter().enumerate().take(until).skip(from) {
-                events.extend(unit.batches.iter().map(|b| Ok(ReadEvent::Records(Records::Arrow(b.clone())))));
+                let batches = unit.batches.iter().map(|b| ReadEvent::Records(Records::Arrow(b.clone())));
+                events.extend(batches.map(|e| Step::Event(Ok(e))));
                 if !unit.quarantined.is_empty() {
-                    events.push(Ok(ReadEvent::Quarantined(unit.quarantined.clone())));
+                    events.push(Step::Event(Ok(ReadEvent::Quarantined(unit.quarantined.clone()))));
                 }
-                events.push(Ok(ReadEvent::Checkpoint(offset(number + 1))));
+                if let (false, Some((_, hook))) = (deletes, s.hook.take_if(|(unit, _)| *unit == number)) {
+                    events.push(Step::Hook(hook));
+                }
+                events.push(Step::Event(Ok(ReadEvent::Checkpoint(offset(number + 1)))));
+            }
+            if s.forgetful {
+                events.pop();
             }
             if let Some(after) = s.fail_after {
                 events.truncate(after);
-                events
-                    .push(Err(Error::new(ErrorKind::Unavailable, "the source went away").retryable(Retry::Exhausted)));
+                let error = Error::new(ErrorKind::Unavailable, "the source went away").retryable(Retry::Exhausted);
+                events.push(Step::Event(Err(error)));
             }
             events
         })
@@ -169,21 +223,14 @@ impl LakeflowConnect for Source {
     }
 
     fn read_table(&self, request: ReadRequest) -> ReadStream {
-        let this = self.clone();
-        stream::once(async move { stream::iter(this.read(false, &request)) }).flatten().boxed()
+        self.events(false, request)
     }
 
     fn read_table_deletes(&self, request: ReadRequest) -> ReadStream {
-        let this = self.clone();
-        stream::once(async move { stream::iter(this.read(true, &request)) }).flatten().boxed()
+        self.events(true, request)
     }
 
     async fn latest_offset(&self, _table: &TableRef, _start: Option<&Offset>) -> Result<Option<Offset>> {
         Ok(self.change(|s| (s.metadata.ingestion_type != IngestionType::Snapshot).then(|| offset(s.units.len()))))
     }
-}
-
-/// A batch of the given columns.
-pub fn batch(schema: Schema, columns: Vec<ArrayRef>) -> RecordBatch {
-    RecordBatch::try_new(Arc::new(schema), columns).unwrap()
 }

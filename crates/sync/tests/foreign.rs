@@ -1,0 +1,116 @@
+//! Tables that somebody else made.
+
+use std::{collections::HashMap, fs};
+
+use deltalake::{
+    DeltaTable, DeltaTableBuilder,
+    kernel::{DataType, PrimitiveType, StructField},
+};
+use lakeflow_connect::{ErrorKind, IngestionType};
+
+use crate::{source::Source, tables::Lake};
+
+async fn made(lake: &Lake, fields: &[(&str, PrimitiveType, bool)], properties: &[(&str, &str)]) -> DeltaTable {
+    fs::create_dir_all(lake.path()).unwrap();
+    let fields = fields.iter().map(|(name, t, null)| StructField::new(*name, DataType::Primitive(t.clone()), *null));
+    let properties: HashMap<_, _> = properties.iter().map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    DeltaTableBuilder::from_url(lake.url())
+        .unwrap()
+        .build()
+        .unwrap()
+        .create()
+        .with_columns(fields)
+        .with_configuration(properties)
+        .await
+        .unwrap()
+}
+
+const OURS: [(&str, PrimitiveType, bool); 3] =
+    [("id", PrimitiveType::String, true), ("n", PrimitiveType::Long, true), ("body", PrimitiveType::String, true)];
+
+#[tokio::test]
+async fn a_table_with_another_schema_is_refused_by_column_and_left_alone() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    let fields = [
+        ("ID", PrimitiveType::String, true),
+        ("n", PrimitiveType::String, true),
+        ("body", PrimitiveType::String, true),
+        ("owner", PrimitiveType::String, false),
+    ];
+    let table = made(&lake, &fields, &[]).await;
+    source.unit(&[("a", 1, "MARKER-PATIENT")]);
+    let error = lake.sync(&source).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Sink);
+    let columns = error.get("columns").unwrap();
+    for part in ["id (the table has ID)", "n (the source has bigint, the table string)", "owner (the table requires it"]
+    {
+        assert!(columns.contains(part), "{columns}");
+    }
+    assert!(!error.to_string().contains("MARKER"), "{error}");
+    assert_eq!(Some(lake.version().await), table.version());
+    assert_eq!((lake.data_files(), source.reads()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_table_that_fits_is_filled() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    made(&lake, &OURS, &[]).await;
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_does_not_remove_rows_of_somebody_else() {
+    let (lake, rows, snapshot) =
+        (Lake::new(), Source::new(IngestionType::Append), Source::new(IngestionType::Snapshot));
+    rows.unit(&[("theirs", 1, "x")]);
+    lake.sync(&rows).await.unwrap();
+    snapshot.content(&[("a", 1, "x")]);
+    let mut job = lake.job(&snapshot);
+    job.source = "another".to_owned();
+    let error = lakeflow_sync::sync_table(job, &lake.options, &()).await.unwrap_err();
+    assert!(error.message().contains("rows of somebody else"), "{error}");
+    assert_eq!(lake.rows().await, ["theirs:1:x"]);
+}
+
+#[tokio::test]
+async fn tables_whose_rules_we_cannot_keep_are_refused() {
+    for (property, value) in [("delta.enableChangeDataFeed", "true"), ("delta.appendOnly", "true")] {
+        let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+        made(&lake, &OURS, &[(property, value)]).await;
+        source.unit(&[("a", 1, "x")]);
+        let first = lake.sync(&source).await;
+        source.unit(&[("a", 2, "y")]);
+        let error = match first {
+            Ok(_) => lake.sync(&source).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ErrorKind::Sink, "{property}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_with_other_files_becomes_a_table_without_touching_them() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    fs::create_dir_all(lake.path()).unwrap();
+    fs::write(lake.path().join("notes.txt"), "mine").unwrap();
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(fs::read_to_string(lake.path().join("notes.txt")).unwrap(), "mine");
+    assert_eq!(lake.rows().await, ["a:1:x"]);
+}
+
+#[tokio::test]
+async fn a_broken_log_is_an_error_and_not_a_new_table() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    for entry in fs::read_dir(lake.path().join("_delta_log")).unwrap() {
+        fs::write(entry.unwrap().path(), "{ not json").unwrap();
+    }
+    source.unit(&[("b", 1, "x")]);
+    let error = lake.sync(&source).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Sink, "{error}");
+    assert!(!error.to_string().contains("not json"), "{error}");
+}

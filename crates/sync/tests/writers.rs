@@ -1,0 +1,132 @@
+//! More than one writer at a time.
+
+use std::sync::Arc;
+
+use deltalake::{
+    datafile::writer::{DeltaWriter, WriterConfig},
+    kernel::{
+        Action,
+        transaction::{CommitBuilder, CommitProperties, TableReference},
+    },
+    protocol::DeltaOperation,
+    table::config::TablePropertiesExt,
+};
+use futures::{FutureExt, TryStreamExt};
+use lakeflow_connect::{ErrorKind, IngestionType, Retry};
+use lakeflow_sync::{SyncOptions, TableJob, sync_table};
+use url::Url;
+
+use crate::{
+    source::Source,
+    tables::{Lake, read},
+};
+
+/// A sync of another source into the same table.
+async fn sync_other(name: &'static str, url: Url, source: Source) {
+    let job = TableJob::new(name, Arc::new(source), "things", url);
+    sync_table(job, &SyncOptions::default(), &()).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_syncs_of_one_table_the_second_loses_and_nothing_is_doubled() {
+    for ingestion_type in [IngestionType::Append, IngestionType::Cdc] {
+        let (lake, source) = (Lake::new(), Source::new(ingestion_type));
+        source.unit(&[("a", 1, "x")]);
+        lake.sync(&source).await.unwrap();
+        source.unit(&[("b", 2, "y")]);
+        let (url, rival) = (lake.url(), source.clone());
+        source.during(1, move || sync_other("memory", url.clone(), rival.clone()).boxed());
+        let error = lake.sync(&source).await.unwrap_err();
+        assert_eq!(error.message(), "another sync is writing this table");
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Sink, Retry::Later(None)));
+        assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"], "{ingestion_type}");
+        lake.sync(&source).await.unwrap();
+        assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"], "{ingestion_type}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_first_syncs_the_second_loses_too() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    source.unit(&[("a", 1, "x")]);
+    let (url, rival) = (lake.url(), source.clone());
+    source.during(0, move || sync_other("memory", url.clone(), rival.clone()).boxed());
+    assert_eq!(lake.sync(&source).await.unwrap_err().message(), "another sync is writing this table");
+    assert_eq!(lake.rows().await, ["a:1:x"]);
+}
+
+#[tokio::test]
+async fn two_sources_may_fill_one_table_at_the_same_time() {
+    for ingestion_type in [IngestionType::Append, IngestionType::Cdc] {
+        let (lake, source, other) = (Lake::new(), Source::new(ingestion_type), Source::new(ingestion_type));
+        source.unit(&[("a", 1, "x")]);
+        other.unit(&[("b", 2, "y")]);
+        let url = lake.url();
+        source.during(0, move || sync_other("other", url.clone(), other.clone()).boxed());
+        lake.sync(&source).await.unwrap();
+        assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"], "{ingestion_type}");
+        assert_eq!(lake.sync(&source).await.unwrap().counts.rows_read, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_planned_before_another_commit_is_planned_again() {
+    let (lake, source, other) = (Lake::new(), Source::new(IngestionType::Cdc), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 1, "x"), ("b", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    source.unit(&[("a", 2, "mine"), ("c", 2, "mine")]);
+    other.unit(&[("a", 3, "theirs"), ("c", 1, "theirs")]);
+    let url = lake.url();
+    source.during(1, move || sync_other("other", url.clone(), other.clone()).boxed());
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:3:theirs", "b:1:x", "c:2:mine"]);
+}
+
+/// Rewrites all files of a table as one, as maintenance does: nothing changes for readers.
+async fn compact(url: Url) {
+    let table = deltalake::open_table(url).await.unwrap();
+    let state = table.snapshot().unwrap();
+    let batches = read(&table).await;
+    let properties = state.table_config();
+    let config =
+        WriterConfig::new(batches[0].schema(), Vec::new(), None, None, None, properties.num_indexed_cols(), None);
+    let mut writer = DeltaWriter::new(table.object_store(), config);
+    for batch in &batches {
+        writer.write(batch).await.unwrap();
+    }
+    let views: Vec<_> = table.get_active_add_actions_by_partitions(&[]).try_collect().await.unwrap();
+    let mut actions: Vec<_> = views.iter().map(|v| Action::Remove(v.remove_action(false))).collect();
+    for mut add in writer.close().await.unwrap() {
+        add.data_change = false;
+        actions.push(Action::Add(add));
+    }
+    CommitBuilder::from(CommitProperties::default())
+        .with_actions(actions)
+        .build(
+            Some(state as &dyn TableReference),
+            table.log_store(),
+            DeltaOperation::Optimize { predicate: None, target_size: 1 },
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_compaction_during_a_merge_neither_doubles_nor_revives_a_row() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x"), ("b", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    source.unit(&[("c", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    source.unit(&[("a", 2, "new")]);
+    source.deletes(&[("b", 2)]);
+    let url = lake.url();
+    source.during(2, move || compact(url.clone()).boxed());
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:2:new", "c:1:x"]);
+    assert_eq!((receipt.counts.rows_updated, receipt.counts.rows_deleted), (1, 1));
+    compact(lake.url()).await;
+    source.unit(&[("c", 2, "after")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:2:new", "c:2:after"]);
+}
