@@ -31,7 +31,7 @@ pub(crate) fn start(count: u32, change: impl FnOnce(&mut Config)) -> RunningServ
 pub(crate) fn client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        builder.pool_max_idle_per_host(0).build().unwrap()
+        builder.pool_max_idle_per_host(0).no_gzip().build().unwrap()
     });
     CLIENT.clone()
 }

@@ -28,16 +28,19 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether the scope covers reading (or writing) a resource type; understands `system/X.read` and `system/X.rs`.
+    /// Whether the scope covers reading (or writing) a resource type; understands `system/X.read` and
+    /// `system/X.rs`.
     pub fn allows(&self, resource_type: &str, reads: bool) -> bool {
         self.scope.split_whitespace().any(|word| {
             let Some((target, rights)) = word.strip_prefix("system/").and_then(|word| word.split_once('.')) else {
                 return false;
             };
-            let right = if reads {
-                matches!(rights, "read" | "*") || rights.contains('r')
-            } else {
-                matches!(rights, "write" | "*") || rights.contains('u')
+            let letters = rights.bytes().all(|right| b"cruds".contains(&right));
+            let right = match (reads, letters) {
+                (true, true) => rights.contains('r'),
+                (false, true) => rights.contains('u'),
+                (true, false) => matches!(rights, "read" | "*"),
+                (false, false) => matches!(rights, "write" | "*"),
             };
             (target == "*" || target == resource_type) && right
         })
