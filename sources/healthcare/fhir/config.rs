@@ -1,0 +1,389 @@
+//! The options: what a user may set, checked before anything is sent.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
+
+use super::{profiles, resource_types};
+use crate::{
+    error::Result,
+    http::{HTTP_OPTIONS, HttpSettings},
+    near::near_matches,
+    options::{Level, OptionDoc, OptionKind, Options, Problems, joined},
+    secret::Secret,
+};
+
+const fn count(max: i64) -> OptionKind {
+    OptionKind::Integer { min: 1, max }
+}
+
+const fn seconds(max: f64) -> OptionKind {
+    OptionKind::Seconds { min: 0.0, max }
+}
+
+const OWN: &[OptionDoc] = &[
+    OptionDoc::connection("base_url", OptionKind::Url, "The root of the FHIR R4 server, for example https://fhir.example.org/r4.")
+        .required(),
+    OptionDoc::connection(
+        "auth_type",
+        OptionKind::Choice(&["none", "basic", "bearer", "client_secret", "jwt_assertion"]),
+        "How to log in: not at all, user and password, a fixed token, OAuth2 client credentials, or SMART Backend Services.",
+    )
+    .default("none"),
+    OptionDoc::connection("username", OptionKind::Text, "User for auth_type=basic."),
+    OptionDoc::connection("password", OptionKind::Secret, "Password for auth_type=basic."),
+    OptionDoc::connection("bearer_token", OptionKind::Secret, "Token for auth_type=bearer; it cannot be refreshed."),
+    OptionDoc::connection(
+        "token_url",
+        OptionKind::Url,
+        "Token endpoint for client_secret and jwt_assertion; found through the server's SMART configuration when not given.",
+    ),
+    OptionDoc::connection("client_id", OptionKind::Text, "Client id for client_secret and jwt_assertion."),
+    OptionDoc::connection("client_secret", OptionKind::Secret, "Client secret for auth_type=client_secret."),
+    OptionDoc::connection(
+        "client_auth_style",
+        OptionKind::Choice(&["basic", "post"]),
+        "Whether client_secret sends its credentials as a Basic header or in the form.",
+    )
+    .default("basic"),
+    OptionDoc::connection(
+        "private_key_pem",
+        OptionKind::Secret,
+        "Private key for jwt_assertion: PEM (PKCS#8, PKCS#1, SEC1; line breaks may be written \\n) or a JWK.",
+    ),
+    OptionDoc::connection("kid", OptionKind::Text, "Id of that key in the key set registered with the server."),
+    OptionDoc::connection(
+        "private_key_algorithm",
+        OptionKind::Choice(&["RS384", "ES384"]),
+        "Signature algorithm for jwt_assertion; taken from the key when not given.",
+    ),
+    OptionDoc::connection("scope", OptionKind::Text, "Scopes to ask for, for example system/*.rs."),
+    OptionDoc::connection("jku", OptionKind::Url, "Address of the registered key set, where the server wants it in the assertion."),
+    OptionDoc::connection(
+        "audience",
+        OptionKind::Text,
+        "Audience of the assertion, for servers that want another one than the token endpoint.",
+    ),
+    OptionDoc::connection(
+        "resource_types",
+        OptionKind::List,
+        "Resource types to offer as tables, or * for all that the server says it searches. Fourteen clinical types by default.",
+    ),
+    OptionDoc::connection(
+        "strict_mode",
+        OptionKind::Boolean,
+        "Fail when the server ignores _lastUpdated. When false such a table is read in full each time and filtered here.",
+    )
+    .default("true"),
+    OptionDoc::table(
+        "schema_mode",
+        OptionKind::Choice(&["compat", "raw", "full"]),
+        "compat: the public connector's columns; raw: id, resourceType, lastUpdated, raw_json and extension only. full: not yet.",
+    )
+    .default("compat"),
+    OptionDoc::table("profile", OptionKind::Choice(profiles::NAMES), "National profile whose columns are added in compat mode.")
+        .default("uk_core"),
+    OptionDoc::table("read_mode", OptionKind::Choice(&["search", "history", "bulk", "auto"]), "search; the others: not yet.")
+        .default("search"),
+    OptionDoc::table(
+        "deletes",
+        OptionKind::Choice(&["auto", "none", "history", "bulk", "reconcile"]),
+        "none; auto is none for now. The others: not yet.",
+    )
+    .default("auto"),
+    OptionDoc::table(
+        "page_size",
+        count(50_000),
+        "Resources to ask for in one page; the server may send fewer. Larger pages are faster.",
+    )
+    .default("100"),
+    OptionDoc::table(
+        "max_records_per_batch",
+        count(10_000_000),
+        "Resources between two checkpoints, about; resources of one instant are never parted.",
+    )
+    .default("1000"),
+    OptionDoc::table("page_delay", seconds(3600.0), "Seconds to wait before each further page.").default("0"),
+    OptionDoc::table(
+        "safety_lag_seconds",
+        seconds(86_400.0),
+        "Read up to this long before the server's now: resources become visible later than they are stamped.",
+    )
+    .default("60"),
+    OptionDoc::table(
+        "lookback_seconds",
+        seconds(604_800.0),
+        "Ask again for this much before the last mark, for resources that became visible late; known ones are not sent twice.",
+    )
+    .default("120"),
+    OptionDoc::table("start_timestamp", OptionKind::Instant, "Leave out what last changed before this; everything when not given."),
+    OptionDoc::table(
+        "search_filter",
+        OptionKind::Text,
+        "Further search criteria, for example category=laboratory&status=final.",
+    ),
+];
+
+/// All options of this source, connection and table.
+pub(super) const OPTIONS: &[OptionDoc] = &joined::<{ OWN.len() + HTTP_OPTIONS.len() }>(&[OWN, HTTP_OPTIONS]);
+
+/// Options of a connection.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Connection {
+    pub(super) base_url: Url,
+    pub(super) auth_type: AuthType,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) bearer_token: Option<Secret>,
+    pub(super) token_url: Option<Url>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) client_auth_style: ClientAuthStyle,
+    pub(super) private_key_pem: Option<Secret>,
+    pub(super) kid: Option<String>,
+    pub(super) private_key_algorithm: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) jku: Option<Url>,
+    pub(super) audience: Option<String>,
+    #[serde(default)]
+    pub(super) resource_types: Vec<String>,
+    pub(super) strict_mode: bool,
+    pub(super) http: HttpSettings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AuthType {
+    None,
+    Basic,
+    Bearer,
+    ClientSecret,
+    JwtAssertion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ClientAuthStyle {
+    Basic,
+    Post,
+}
+
+/// Options of a table.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct TableOptions {
+    pub(super) schema_mode: SchemaMode,
+    pub(super) profile: String,
+    read_mode: String,
+    deletes: String,
+    pub(super) page_size: u32,
+    pub(super) max_records_per_batch: u64,
+    pub(super) page_delay: f64,
+    pub(super) safety_lag_seconds: f64,
+    pub(super) lookback_seconds: f64,
+    pub(super) start_timestamp: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) search_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SchemaMode {
+    Compat,
+    Raw,
+    Full,
+}
+
+impl Connection {
+    /// Reads the options of a connection.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) with every problem.
+    pub(super) fn parse(options: &Options) -> Result<Self> {
+        options.parse_with(Level::Connection, OPTIONS, |connection: &Self, problems| connection.check(problems))
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        let mut need = |name: &str, given: bool| {
+            if !given {
+                problems.add(format!("'{name}' is missing: auth_type={} needs it", self.auth_type.as_str()));
+            }
+        };
+        match self.auth_type {
+            AuthType::None => {}
+            AuthType::Basic => {
+                need("username", self.username.is_some());
+                need("password", self.password.is_some());
+            }
+            AuthType::Bearer => need("bearer_token", self.bearer_token.is_some()),
+            AuthType::ClientSecret => {
+                need("client_id", self.client_id.is_some());
+                need("client_secret", self.client_secret.is_some());
+            }
+            AuthType::JwtAssertion => {
+                need("client_id", self.client_id.is_some());
+                need("private_key_pem", self.private_key_pem.is_some());
+            }
+        }
+        if !self.base_url.username().is_empty() || self.base_url.password().is_some() {
+            problems.add("'base_url' must not hold a user name or password; use auth_type=basic");
+        }
+        if self.base_url.query().is_some() || self.base_url.fragment().is_some() {
+            problems.add("'base_url' must not have a query or a fragment");
+        }
+        if !self.wants_all_types() {
+            for name in &self.resource_types {
+                check_resource_type(name, problems);
+            }
+        }
+    }
+
+    /// Whether `resource_types` asks for all that the server searches.
+    pub(super) fn wants_all_types(&self) -> bool {
+        self.resource_types.iter().any(|name| name == "*")
+    }
+}
+
+impl AuthType {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::ClientSecret => "client_secret",
+            Self::JwtAssertion => "jwt_assertion",
+        }
+    }
+}
+
+fn check_resource_type(name: &str, problems: &mut Problems) {
+    if resource_types::ALL.contains(&name) {
+        return;
+    }
+    problems.add(match near_matches(name, resource_types::ALL).first() {
+        Some(near) => format!("'resource_types' names '{name}', which is no FHIR R4 resource type; did you mean '{near}'?"),
+        None => format!("'resource_types' names '{name}', which is no FHIR R4 resource type"),
+    });
+}
+
+impl TableOptions {
+    /// Reads the options of a table.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) with every problem.
+    pub(super) fn parse(options: &Options) -> Result<Self> {
+        options.parse_with(Level::Table, OPTIONS, |table: &Self, problems| table.check(problems))
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        let mut not_yet = |name: &str, value: &str, instead: &str| {
+            problems.add(format!("{name}={value} is not supported yet; use {instead}"));
+        };
+        if self.schema_mode == SchemaMode::Full {
+            not_yet("schema_mode", "full", "compat or raw");
+        }
+        if self.read_mode != "search" {
+            not_yet("read_mode", &self.read_mode, "search");
+        }
+        if !matches!(self.deletes.as_str(), "auto" | "none") {
+            not_yet("deletes", &self.deletes, "none");
+        }
+        for (name, _) in self.filter() {
+            let base = name.split(':').next().unwrap_or_default();
+            if name.is_empty() || OURS.contains(&base) {
+                problems.add(format!("'search_filter' must not contain '{base}': the connector sets it itself"));
+            }
+        }
+    }
+
+    /// The further search criteria as names and values.
+    pub(super) fn filter(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.search_filter.trim_start_matches('?').as_bytes()).into_owned().collect()
+    }
+}
+
+/// Search parameters that decide how, not what, is read.
+const OURS: &[&str] = &[
+    "_sort", "_count", "_lastUpdated", "_include", "_revinclude", "_summary", "_elements", "_total", "_format",
+    "_contained", "_containedType", "_since", "_id",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, options::assert_documented};
+
+    fn connection() -> Options {
+        Options::new().with("base_url", "https://fhir.example.org/r4")
+    }
+
+    #[test]
+    fn the_list_and_the_structs_are_held_equal() {
+        assert_documented::<Connection>(Level::Connection, OPTIONS);
+        assert_documented::<TableOptions>(Level::Table, OPTIONS);
+    }
+
+    #[test]
+    fn the_public_defaults_hold() {
+        let table = TableOptions::parse(&Options::new()).unwrap();
+        assert_eq!((table.page_size, table.max_records_per_batch, table.page_delay), (100, 1000, 0.0));
+        assert_eq!((table.profile.as_str(), table.schema_mode), ("uk_core", SchemaMode::Compat));
+        assert_eq!((table.safety_lag_seconds, table.lookback_seconds), (60.0, 120.0));
+        let connection = Connection::parse(&connection()).unwrap();
+        assert_eq!(connection.auth_type, AuthType::None);
+        assert!(connection.strict_mode && connection.resource_types.is_empty());
+    }
+
+    #[test]
+    fn every_login_says_what_it_needs_all_at_once() {
+        for (auth, missing) in [
+            ("basic", ["'username' is missing", "'password' is missing"]),
+            ("client_secret", ["'client_id' is missing", "'client_secret' is missing"]),
+            ("jwt_assertion", ["'client_id' is missing", "'private_key_pem' is missing"]),
+            ("bearer", ["'bearer_token' is missing", "auth_type=bearer needs it"]),
+        ] {
+            let error = Connection::parse(&connection().with("auth_type", auth)).unwrap_err();
+            assert!(missing.iter().all(|part| error.message().contains(part)), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_profile_is_refused_with_the_near_one() {
+        let error = TableOptions::parse(&Options::new().with("profile", "uk_cor")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.message().contains("did you mean 'uk_core'?"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_resource_type_is_refused_with_the_near_one() {
+        let error = Connection::parse(&connection().with("resource_types", "Patient, Observatoin")).unwrap_err();
+        assert!(error.message().contains("did you mean 'Observation'?"), "{error}");
+        assert!(Connection::parse(&connection().with("resource_types", "*")).is_ok());
+    }
+
+    #[test]
+    fn what_comes_later_says_so() {
+        let options = Options::new().with("schema_mode", "full").with("read_mode", "bulk").with("deletes", "history");
+        let error = TableOptions::parse(&options).unwrap_err();
+        for part in ["schema_mode=full", "read_mode=bulk", "deletes=history"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_filter_may_not_change_how_a_table_is_read() {
+        let parse = |filter: &str| TableOptions::parse(&Options::new().with("search_filter", filter));
+        assert_eq!(
+            parse("category=laboratory&code=http://loinc.org|718-7").unwrap().filter(),
+            [("category", "laboratory"), ("code", "http://loinc.org|718-7")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+        );
+        for bad in ["_sort=date", "_lastUpdated=gt2024", "_include:iterate=Observation:subject", "=x"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_the_address_are_refused() {
+        let error = Connection::parse(&Options::new().with("base_url", "https://u:MARKER@host/fhir")).unwrap_err();
+        assert!(!error.to_string().contains("MARKER"), "{error}");
+    }
+}

@@ -1,0 +1,376 @@
+//! From the resources of a page to the rows of a table: which ones belong, which were here before.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
+use bytes::Bytes;
+
+use super::{
+    bundle::{Header, Mode, Page},
+    instant::Instant,
+    row_id::Hash,
+    window::{Span, Window},
+};
+use crate::{
+    decode::{Decoder, Scanner},
+    error::{Error, ErrorKind, Result},
+    read::{BadRows, QuarantinedRow},
+};
+
+/// Which of the resources that a server sends are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scope {
+    /// Those stamped inside a window.
+    Window(Window),
+    /// Those without a stamp.
+    WithoutStamp,
+    /// All.
+    Everything,
+}
+
+impl Scope {
+    fn holds(&self, stamp: Option<Instant>) -> bool {
+        match self {
+            Self::Window(window) => stamp.is_some_and(|t| window.contains(t)),
+            Self::WithoutStamp => stamp.is_none(),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// Versions that were read before, in the part of the time line that is read twice.
+#[derive(Debug, Default)]
+pub(super) struct Overlap {
+    /// What the last run has sent of it.
+    pub(super) sent: HashSet<Hash>,
+    /// Where the last run ended.
+    pub(super) until: Option<Instant>,
+    /// From here on the next run will read again: its versions are noted.
+    pub(super) note_from: Option<Instant>,
+}
+
+impl Overlap {
+    fn was_sent(&self, stamp: Option<Instant>, version: Hash) -> bool {
+        let before = |t: Instant| self.until.is_some_and(|until| t < until);
+        stamp.is_some_and(before) && self.sent.contains(&version)
+    }
+
+    fn is_noted(&self, stamp: Option<Instant>) -> bool {
+        stamp.zip(self.note_from).is_some_and(|(t, from)| t >= from)
+    }
+
+    fn touches(&self, stamp: Option<Instant>) -> bool {
+        self.is_noted(stamp) || stamp.zip(self.until).is_some_and(|(t, until)| t < until)
+    }
+}
+
+/// What one walk over the pages of a search has seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    pub(super) pages: u64,
+    /// Different resources of the table.
+    pub(super) distinct: u64,
+    /// Stands for the set of versions that are wanted.
+    pub(super) digest: Hash,
+    /// Resources stamped before what was asked for.
+    pub(super) below: u64,
+    /// Resources stamped well after what was asked for.
+    pub(super) beyond: u64,
+}
+
+impl Walk {
+    const NONE: Self = Self { pages: 0, distinct: 0, digest: Hash::NONE, below: 0, beyond: 0 };
+
+    /// Whether the server cannot have filtered: rows from before the range, or most of them outside it.
+    pub(super) fn shows_no_filter(&self) -> bool {
+        self.below > 0 || (self.beyond > 10 && self.beyond * 2 > self.distinct)
+    }
+}
+
+/// Rows being gathered for one table.
+pub(super) struct Rows {
+    table: String,
+    decoder: Decoder,
+    bad_rows: BadRows,
+    overlap: Arc<Overlap>,
+    known: HashMap<Hash, Known>,
+    walk_number: u32,
+    walk: Walk,
+    batch_number: u32,
+    /// Rows of the open batch that a newer version has replaced.
+    replaced: Vec<u32>,
+    quarantined: Vec<QuarantinedRow>,
+    noted: Vec<(Instant, Hash)>,
+    without_stamp: u64,
+    /// Rows and quarantined rows whose entries were read to their end.
+    kept: (usize, usize),
+}
+
+/// A resource seen since [`Rows`] was made, in this walk or an earlier one.
+#[derive(Clone, Copy)]
+struct Known {
+    version: Hash,
+    stamp: Option<Instant>,
+    walk: u32,
+    /// Sent or quarantined, or known from the last run.
+    settled: bool,
+    row: Option<(u32, u32)>,
+}
+
+/// More resources than this are not told apart; repeated ones are then sent again, which keyed tables bear.
+const MOST_KNOWN: usize = 1 << 20;
+
+/// What was found in an entry.
+enum Found {
+    /// A resource of another type.
+    Foreign,
+    Ours(Resource),
+}
+
+struct Resource {
+    id: Hash,
+    version: Hash,
+    stamp: Option<Instant>,
+    subsetted: bool,
+    /// Wanted and not sent before.
+    is_new: bool,
+    wanted: bool,
+}
+
+impl Rows {
+    pub(super) fn new(table: String, decoder: Decoder, bad_rows: BadRows, overlap: Arc<Overlap>) -> Self {
+        Self {
+            table,
+            decoder,
+            bad_rows,
+            overlap,
+            known: HashMap::new(),
+            walk_number: 0,
+            walk: Walk::NONE,
+            batch_number: 0,
+            replaced: Vec::new(),
+            quarantined: Vec::new(),
+            noted: Vec::new(),
+            without_stamp: 0,
+            kept: (0, 0),
+        }
+    }
+
+    /// Begins to look at a search's pages from the first.
+    pub(super) fn begin_walk(&mut self) {
+        self.walk_number += 1;
+        self.walk = Walk::NONE;
+    }
+
+    pub(super) fn begin_page(&mut self) {
+        self.walk.pages += 1;
+    }
+
+    /// What was seen since [`Rows::begin_walk`].
+    pub(super) fn walk(&self) -> Walk {
+        self.walk
+    }
+
+    /// Takes in the wanted rows of a page.
+    ///
+    /// After an error the page may be given again: rows taken in before are recognised.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when the page is not whole JSON or holds partial resources;
+    /// [`Data`](ErrorKind::Data) for a row that does not fit, unless such rows are quarantined.
+    pub(super) fn take_page(&mut self, body: &Bytes, text: &str, scope: Scope, span: Span) -> Result<()> {
+        let page = Page::open(text)?;
+        let result = page.each_entry(
+            self,
+            |rows, scanner| rows.resource(body, scanner, scope),
+            |rows, found, mode| rows.entry(found, mode, span),
+        );
+        self.decoder.truncate(self.kept.0);
+        self.quarantined.truncate(self.kept.1);
+        result
+    }
+
+    fn resource(&mut self, body: &Bytes, scanner: &mut Scanner<'_>, scope: Scope) -> Result<Found> {
+        let header = Header::peek(scanner)?;
+        if header.resource_type != self.table {
+            scanner.skip()?;
+            return Ok(Found::Foreign);
+        }
+        let Ok(stamp) = header.instant() else {
+            return self.misfit(body, scanner, &header, "lastUpdated", "expected an instant, found something else");
+        };
+        let Some(id) = header.id.as_deref() else {
+            return self.misfit(body, scanner, &header, "id", "expected text, found nothing");
+        };
+        let id = Hash::of(id);
+        let version = match header.version.as_deref() {
+            Some(version) => id.and(version),
+            None if self.overlap.touches(stamp) => id.and(scanner.clone().skip()?),
+            None => id.and(header.last_updated.as_deref().unwrap_or_default()),
+        };
+        let wanted = scope.holds(stamp);
+        let is_new = wanted && !self.is_old(id, version, stamp);
+        if is_new {
+            self.decode(body, scanner)?;
+        } else {
+            scanner.skip()?;
+        }
+        let subsetted = header.subsetted;
+        Ok(Found::Ours(Resource { id, version, stamp, subsetted, is_new, wanted }))
+    }
+
+    /// Whether this version, or a newer one, was sent.
+    fn is_old(&self, id: Hash, version: Hash, stamp: Option<Instant>) -> bool {
+        let known = self.known.get(&id).filter(|known| known.settled);
+        known.is_some_and(|known| known.version == version || stamp < known.stamp) || self.overlap.was_sent(stamp, version)
+    }
+
+    fn decode(&mut self, body: &Bytes, scanner: &mut Scanner<'_>) -> Result<()> {
+        let ahead = scanner.clone();
+        match self.decoder.decode_record(scanner)? {
+            Ok(()) => Ok(()),
+            Err(row) if self.bad_rows == BadRows::Quarantine => {
+                self.quarantined.push(row.quarantine(bytes_of(body, ahead)?));
+                Ok(())
+            }
+            Err(row) => Err(row.into()),
+        }
+    }
+
+    /// A resource whose id or stamp cannot be read.
+    fn misfit(
+        &mut self,
+        body: &Bytes,
+        scanner: &mut Scanner<'_>,
+        header: &Header<'_>,
+        column: &str,
+        reason: &str,
+    ) -> Result<Found> {
+        if self.bad_rows == BadRows::Fail {
+            return Err(Error::new(ErrorKind::Data, "a record does not fit the table's schema")
+                .with("table", &self.table)
+                .with("column", column)
+                .with("reason", reason)
+                .help("look at the record at the source, or ask for bad rows to be quarantined"));
+        }
+        let text = scanner.skip()?;
+        let version = Hash::of(text);
+        let id = header.id.as_deref().map_or(version, Hash::of);
+        let is_new = !self.is_old(id, version, None);
+        if is_new {
+            let key = header.id.as_deref().map(|id| serde_json::json!({ "id": id }).to_string());
+            let record = body.slice_ref(text.as_bytes());
+            self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason: reason.to_owned(), record });
+        }
+        let resource = Resource { id, version, stamp: None, subsetted: false, is_new, wanted: true };
+        Ok(Found::Ours(resource))
+    }
+
+    fn entry(&mut self, found: Option<Found>, mode: Mode, span: Span) -> Result<()> {
+        match found {
+            Some(Found::Ours(resource)) if mode == Mode::Match => self.keep(resource, span)?,
+            Some(Found::Ours(_)) => {
+                self.decoder.truncate(self.kept.0);
+                self.quarantined.truncate(self.kept.1);
+            }
+            Some(Found::Foreign) | None => {}
+        }
+        self.kept = (self.decoder.rows(), self.quarantined.len());
+        Ok(())
+    }
+
+    fn keep(&mut self, resource: Resource, span: Span) -> Result<()> {
+        let Resource { id, version, stamp, .. } = resource;
+        if resource.subsetted {
+            return Err(Error::new(ErrorKind::Protocol, "the server sends resources with parts left out (SUBSETTED)")
+                .with("table", &self.table)
+                .help("give this client the right to read whole resources"));
+        }
+        let known = self.known.get(&id).copied();
+        if known.is_none_or(|known| known.walk != self.walk_number) {
+            self.walk.distinct += 1;
+            self.walk.below += u64::from(stamp.is_some_and(|t| span.is_below(t)));
+            self.walk.beyond += u64::from(stamp.is_some_and(|t| span.is_beyond(t)));
+            if resource.wanted {
+                self.walk.digest = self.walk.digest.combine(version);
+            }
+        }
+        if resource.wanted && !known.is_some_and(|k| k.settled && k.version == version) && self.overlap.is_noted(stamp) {
+            self.noted.extend(stamp.map(|t| (t, version)));
+        }
+        self.without_stamp += u64::from(resource.is_new && stamp.is_none());
+        let mut now = Known { version, stamp, walk: self.walk_number, settled: resource.wanted, row: None };
+        if resource.is_new {
+            if let Some((batch, row)) = known.and_then(|k| k.row)
+                && batch == self.batch_number
+            {
+                self.replaced.push(row);
+            }
+            let row = u32::try_from(self.kept.0).unwrap_or(u32::MAX);
+            now.row = (self.decoder.rows() > self.kept.0).then_some((self.batch_number, row));
+        } else if let Some(known) = known.filter(|known| known.settled) {
+            now = Known { walk: self.walk_number, ..known };
+        }
+        if known.is_some() || self.known.len() < MOST_KNOWN {
+            self.known.insert(id, now);
+        }
+        Ok(())
+    }
+
+    /// Whether enough has gathered for a batch.
+    pub(super) fn is_full(&self) -> bool {
+        const ROWS: usize = 16 * 1024;
+        const BYTES: usize = 32 << 20;
+        self.decoder.rows() >= ROWS || self.decoder.buffered_bytes() >= BYTES || self.quarantined.len() >= ROWS
+    }
+
+    /// The rows gathered so far, when there are any.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) for a bug.
+    pub(super) fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
+        if self.decoder.rows() == 0 {
+            return Ok(None);
+        }
+        let batch = self.decoder.flush()?;
+        self.kept.0 = 0;
+        self.batch_number += 1;
+        let replaced = std::mem::take(&mut self.replaced);
+        if replaced.is_empty() {
+            return Ok(Some(batch));
+        }
+        let mut keep = vec![true; batch.num_rows()];
+        for row in replaced {
+            if let Some(kept) = keep.get_mut(row as usize) {
+                *kept = false;
+            }
+        }
+        filter_record_batch(&batch, &BooleanArray::from(keep))
+            .map(Some)
+            .map_err(|e| Error::new(ErrorKind::Internal, "replaced rows could not be taken out").caused_by(e))
+    }
+
+    /// The rows that did not fit.
+    pub(super) fn take_quarantined(&mut self) -> Vec<QuarantinedRow> {
+        self.kept.1 = 0;
+        std::mem::take(&mut self.quarantined)
+    }
+
+    /// Versions that the next run will meet again.
+    pub(super) fn take_noted(&mut self) -> Vec<(Instant, Hash)> {
+        std::mem::take(&mut self.noted)
+    }
+
+    /// How many rows without a stamp were taken in.
+    pub(super) fn without_stamp(&self) -> u64 {
+        self.without_stamp
+    }
+}
+
+/// The bytes of the value that a scanner stands in front of.
+fn bytes_of(body: &Bytes, mut scanner: Scanner<'_>) -> Result<Bytes> {
+    Ok(body.slice_ref(scanner.skip()?.as_bytes()))
+}

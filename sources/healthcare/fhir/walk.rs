@@ -1,0 +1,308 @@
+//! Reading one range of time whole: page by page, held against counts and against a second look.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::record_batch::RecordBatch;
+
+use super::{
+    instant::Instant,
+    row_id::Hash,
+    rows::{Rows, Scope, Walk},
+    server::{BODY_TRIES, Learned, LastUpdated, Server, Target, Totals, body_text},
+    task::{Output, Task},
+    window::{Span, Window},
+    wire::{Reply, Wire},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    read::QuarantinedRow,
+};
+
+/// What a walker sends.
+pub(super) enum Piece {
+    Rows(RecordBatch),
+    Quarantined(Vec<QuarantinedRow>),
+    /// Everything before this instant has been sent; the versions are those that the next run will meet again.
+    Complete { hi: Instant, noted: Vec<(Instant, Hash)> },
+}
+
+/// How often a range is walked before it is halved.
+const WALKS: u32 = 4;
+
+/// Pages in a row without a resource that was not seen before.
+const IDLE_PAGES: u32 = 1000;
+
+/// Walks the pages of ranges.
+pub(super) struct Walker<W> {
+    server: Arc<Server<W>>,
+    rows: Rows,
+    out: Output<Piece>,
+}
+
+/// How many resources a server says are in a span.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Count {
+    pub(super) span: Span,
+    pub(super) rows: u64,
+}
+
+/// What became of a range.
+enum Verdict {
+    /// Every row of it has been sent.
+    Whole,
+    /// Read its parts; a good place to cut, where one is known.
+    Cut(Option<Instant>),
+}
+
+/// What a look at counts says of a walk.
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    Whole,
+    Again,
+    Cut,
+    /// The server counts rows that it does not show.
+    CutOff,
+}
+
+impl<W: Wire> Walker<W> {
+    pub(super) fn new(server: Arc<Server<W>>, rows: Rows, out: Output<Piece>) -> Self {
+        Self { server, rows, out }
+    }
+
+    /// Reads a window, in parts when it does not stand still or cannot be counted. `count` is what the server says is
+    /// there, where that was asked.
+    pub(super) async fn read_window(&mut self, window: Window, count: Option<Count>) -> Result<()> {
+        let mut parts = vec![(window, count)];
+        while let Some((part, count)) = parts.pop() {
+            match self.read_scope(Scope::Window(part), count).await? {
+                Verdict::Whole => {
+                    self.send_rows().await?;
+                    self.out.send(Piece::Complete { hi: part.hi, noted: self.rows.take_noted() }).await?;
+                }
+                Verdict::Cut(at) => {
+                    let (left, right) = self.cut(&part, at).await?.ok_or_else(|| self.server.unsettled())?;
+                    parts.extend([(right, None), (left, None)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what no window can: everything, or what has no stamp. Returns how many rows without a stamp there were.
+    pub(super) async fn read_unfiltered(&mut self, scope: Scope) -> Result<u64> {
+        match self.read_scope(scope, None).await? {
+            Verdict::Whole => self.send_rows().await?,
+            Verdict::Cut(_) => return Err(self.server.unsettled()),
+        }
+        Ok(self.rows.without_stamp())
+    }
+
+    async fn cut(&self, window: &Window, at: Option<Instant>) -> Result<Option<(Window, Window)>> {
+        if self.server.learned.last_updated() != LastUpdated::Honoured {
+            return Ok(None);
+        }
+        let step = self.server.step_for(window).await?;
+        Ok(at.and_then(|at| window.cut(at, step)).or_else(|| window.halves(step)))
+    }
+
+    async fn read_scope(&mut self, scope: Scope, count: Option<Count>) -> Result<Verdict> {
+        let mut before = None;
+        let mut last: Option<Walk> = None;
+        for walk in 0..WALKS {
+            let (span, can_cut) = match scope {
+                Scope::Window(window) => (self.server.span(&window), self.cut(&window, None).await?.is_some()),
+                Scope::WithoutStamp | Scope::Everything => (Span::All, false),
+            };
+            if walk == 0 {
+                // A count of another span says nothing about this one.
+                before = count.filter(|count| count.span == span).map(|count| count.rows);
+            }
+            if before.is_none() {
+                before = self.server.count(span).await?;
+            }
+            let may_cut = can_cut && before.is_none();
+            let walk = match self.walk(scope, span, may_cut).await? {
+                Walked::Through(walk) => walk,
+                Walked::TooLong(at) => return Ok(Verdict::Cut(at)),
+                Walked::Expired => {
+                    before = None;
+                    continue;
+                }
+            };
+            if walk.shows_no_filter() && span != Span::All {
+                if self.server.strict_mode {
+                    return Err(self.server.ignores_filter());
+                }
+                self.server.learned.filter_ignored();
+                (before, last) = (None, None);
+                continue;
+            }
+            let after = match before {
+                Some(count) if walk.pages == 1 && count == walk.distinct => before,
+                Some(_) => self.server.count(span).await?,
+                None => None,
+            };
+            match judge(&walk, last.as_ref(), before, after, can_cut, &self.server.learned) {
+                Judgement::Whole => return Ok(Verdict::Whole),
+                Judgement::Cut => return Ok(Verdict::Cut(None)),
+                Judgement::CutOff => return Err(self.cut_off(&walk, after)),
+                Judgement::Again => (before, last) = (after, Some(walk)),
+            }
+        }
+        Ok(Verdict::Cut(None))
+    }
+
+    async fn walk(&mut self, scope: Scope, span: Span, may_cut: bool) -> Result<Walked> {
+        self.rows.begin_walk();
+        let mut target = Target::First(span);
+        let mut links = HashSet::new();
+        let mut idle = 0;
+        let Some(mut reply) = self.server.fetch(&target).await? else { return Ok(Walked::Expired) };
+        loop {
+            self.rows.begin_page();
+            let next = self.next_target(&reply)?;
+            if let Some(Target::Link(link)) = &next
+                && !links.insert(Hash::of(link.as_str()))
+            {
+                return Err(self.protocol("the server's pages lead round in a circle"));
+            }
+            if may_cut && next.is_some() && links.len() == 1 {
+                return Ok(Walked::TooLong(self.good_cut(&reply)?));
+            }
+            let mut ahead = next.map(|next| (self.fetch_ahead(next.clone()), next));
+            let seen_before = self.rows.walk().distinct;
+            self.take_page(&mut reply, &target, scope, span).await?;
+            let new = self.rows.walk().distinct - seen_before;
+            self.server.learned.saw_page(new);
+            idle = if new == 0 { idle + 1 } else { 0 };
+            if idle == IDLE_PAGES {
+                return Err(self.protocol("the server sends page after page without a new resource"));
+            }
+            if self.rows.is_full() {
+                self.send_rows().await?;
+            }
+            let Some((task, next)) = &mut ahead else { return Ok(Walked::Through(self.rows.walk())) };
+            let Some(page) = task.next().await? else { return Ok(Walked::Expired) };
+            (reply, target) = (page, next.clone());
+        }
+    }
+
+    /// Starts to fetch a page while the last one is being decoded; it sends nothing when the link is not good any more.
+    fn fetch_ahead(&self, target: Target) -> Task<Reply> {
+        let server = Arc::clone(&self.server);
+        Task::spawn(1, |out| async move {
+            match server.fetch(&target).await? {
+                Some(page) => out.send(page).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Takes in a page; asks for it again when it turns out to be broken.
+    async fn take_page(&mut self, reply: &mut Reply, target: &Target, scope: Scope, span: Span) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let body = reply.body.clone();
+            let error = match self.rows.take_page(&body, body_text(reply)?, scope, span) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let is_whole = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
+            if is_whole || tries == BODY_TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            if let Some(again) = self.server.fetch(target).await? {
+                *reply = again;
+            }
+        }
+    }
+
+    fn next_target(&self, reply: &Reply) -> Result<Option<Target>> {
+        let page = super::bundle::Page::open(body_text(reply)?)?;
+        let resolve = |link: &str| self.server.wire.resolve(&reply.url, link).map_err(|e| e.with("table", &self.server.table));
+        page.next.as_deref().map(|link| resolve(link).map(Target::Link)).transpose()
+    }
+
+    /// Where to cut a window whose first page is this one: before its last stamp when the page is sorted, else at the middle one.
+    fn good_cut(&self, reply: &Reply) -> Result<Option<Instant>> {
+        let mut stamps = Vec::new();
+        self.server.each_header(reply, |header| stamps.extend(header.instant().ok().flatten()))?;
+        if stamps.is_sorted() {
+            return Ok(stamps.last().copied());
+        }
+        stamps.sort_unstable();
+        Ok(stamps.get(stamps.len() / 2).copied())
+    }
+
+    async fn send_rows(&mut self) -> Result<()> {
+        let quarantined = self.rows.take_quarantined();
+        if !quarantined.is_empty() {
+            self.out.send(Piece::Quarantined(quarantined)).await?;
+        }
+        match self.rows.take_batch()? {
+            Some(batch) => self.out.send(Piece::Rows(batch)).await,
+            None => Ok(()),
+        }
+    }
+
+    fn protocol(&self, message: &'static str) -> Error {
+        Error::new(ErrorKind::Protocol, message).with("table", &self.server.table)
+    }
+
+    fn cut_off(&self, walk: &Walk, count: Option<u64>) -> Error {
+        self.protocol("the server shows fewer resources of one instant than it counts")
+            .with("counted", count.unwrap_or_default())
+            .with("shown", walk.distinct)
+            .help("the server limits how far a search can be paged; raise that limit, or set a larger page_size")
+    }
+}
+
+/// How a walk ended.
+enum Walked {
+    Through(Walk),
+    /// A link was not good any more.
+    Expired,
+    /// There is more than one page, and the window should be cut.
+    TooLong(Option<Instant>),
+}
+
+/// Decides whether a walk has seen its range whole.
+///
+/// A single page is of one moment. Several pages are whole when the server's counts before and after agree with what was
+/// seen, or, without counts to rely on, when a second walk has seen the same.
+fn judge(
+    walk: &Walk,
+    last: Option<&Walk>,
+    before: Option<u64>,
+    after: Option<u64>,
+    can_cut: bool,
+    learned: &Learned,
+) -> Judgement {
+    let single = walk.pages == 1;
+    let same_again = last.is_some_and(|last| last.digest == walk.digest && last.distinct == walk.distinct);
+    let (Some(before), Some(after)) = (before, after) else {
+        return if single || same_again { Judgement::Whole } else { Judgement::Again };
+    };
+    if after == walk.distinct && (single || before == after) {
+        if after > 1 {
+            learned.prove_totals();
+        }
+        return Judgement::Whole;
+    }
+    if before != after || !same_again {
+        return Judgement::Again;
+    }
+    // The same rows and the same other count, twice: one of the two is wrong.
+    let count_is_wrong = walk.distinct > after
+        || (single && walk.distinct < learned.largest_page())
+        || (!can_cut && learned.totals() != Totals::Proven);
+    match (count_is_wrong, can_cut) {
+        (true, _) => {
+            learned.distrust_totals();
+            Judgement::Whole
+        }
+        (false, true) => Judgement::Cut,
+        (false, false) => Judgement::CutOff,
+    }
+}
