@@ -39,8 +39,14 @@ impl<T: Send + 'static> Task<T> {
         match self.work.join_next().await {
             None | Some(Ok(Ok(()))) => Ok(None),
             Some(Ok(Err(error))) => Err(error),
-            Some(Err(error)) => Err(Error::new(ErrorKind::Internal, "a background task broke off").caused_by(error)),
+            // Not kept as the cause: a panic's text may quote data.
+            Some(Err(_)) => Err(Error::new(ErrorKind::Internal, "a background task broke off")),
         }
+    }
+
+    /// Whether [`Task::next`] would answer without waiting for more work.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.pieces.is_empty() || self.pieces.is_closed()
     }
 }
 
