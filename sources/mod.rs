@@ -2,7 +2,12 @@
 
 use crate::registry::Registry;
 
+#[cfg(feature = "fhir")]
+pub mod healthcare;
+
 /// Adds every source whose feature is on.
 pub(crate) fn register(registry: Registry) -> Registry {
+    #[cfg(feature = "fhir")]
+    let registry = registry.with(healthcare::fhir::FhirSource);
     registry
 }

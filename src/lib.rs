@@ -36,7 +36,7 @@ pub mod types;
 
 mod near;
 #[path = "../sources/mod.rs"]
-mod sources;
+pub mod sources;
 
 pub use crate::{
     connector::{Activity, IngestionType, LakeflowConnect, TableMetadata, TableRef},

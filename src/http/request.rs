@@ -1,5 +1,7 @@
 //! One request, step by step.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::{
     Method,
@@ -23,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Request {
     client: HttpClient,
     call: Result<Call>,
+    delay: Duration,
 }
 
 impl Request {
@@ -37,7 +40,7 @@ impl Request {
             accepted: Vec::new(),
             purpose: Purpose::Data { credential: true },
         });
-        Self { client, call }
+        Self { client, call, delay: Duration::ZERO }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Call) -> Result<()>) -> Self {
@@ -88,6 +91,11 @@ impl Request {
         })
     }
 
+    /// Waits this long on the client's clock before it is sent; sources do not sleep themselves.
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
     /// Sets the body.
     pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.header(CONTENT_TYPE.as_str(), content_type).change(|call| {
@@ -117,6 +125,7 @@ impl Request {
     /// # Errors
     /// What a status or a broken connection means, with the address, the tries and what to do next.
     pub async fn send(self) -> Result<Response> {
+        self.wait().await;
         self.client.inner.run(&self.call?).await
     }
 
@@ -126,6 +135,13 @@ impl Request {
     /// # Errors
     /// As [`Request::send`].
     pub async fn stream(self) -> Result<BodyStream> {
+        self.wait().await;
         self.client.inner.run(&self.call?).await
+    }
+
+    async fn wait(&self) {
+        if !self.delay.is_zero() {
+            self.client.inner.clock.sleep(self.delay).await;
+        }
     }
 }

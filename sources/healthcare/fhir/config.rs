@@ -1,10 +1,9 @@
 //! The options: what a user may set, checked before anything is sent.
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
-use super::{profiles, resource_types};
+use super::{instant::Instant, profiles, resource_types};
 use crate::{
     error::Result,
     http::{HTTP_OPTIONS, HttpSettings},
@@ -180,7 +179,7 @@ pub(super) struct TableOptions {
     pub(super) page_delay: f64,
     pub(super) safety_lag_seconds: f64,
     pub(super) lookback_seconds: f64,
-    pub(super) start_timestamp: Option<DateTime<Utc>>,
+    pub(super) start_timestamp: Option<Instant>,
     #[serde(default)]
     pub(super) search_filter: String,
 }

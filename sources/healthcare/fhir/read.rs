@@ -59,7 +59,7 @@ impl<W: Wire> TableReader<W> {
     pub(super) fn events(self, request: ReadRequest) -> ReadStream {
         let max_records = request.max_records;
         let reader = Arc::new(self);
-        let start = move || {
+        let start = move || -> Result<Task<ReadEvent>> {
             Handle::try_current().map_err(|_| {
                 Error::new(ErrorKind::Internal, "the stream was polled outside a tokio runtime")
                     .help("poll it inside a tokio task or block_on")
@@ -100,7 +100,7 @@ impl<W: Wire> TableReader<W> {
         let end = until.unwrap_or_else(|| self.end_at(now));
         let lo = match &start {
             Some(state) => Some(state.settled),
-            None => self.options.start_timestamp.map(|t| Instant::from(t).floor(Step::Millisecond)),
+            None => self.options.start_timestamp.map(|t| t.floor(Step::Millisecond)),
         };
         let is_done = start.as_ref().is_some_and(|state| end.mark <= state.mark) || lo.is_some_and(|lo| lo >= end.mark);
         Ok((!is_done).then_some(Range {

@@ -1,0 +1,183 @@
+//! The connection: tables, schemas, metadata and reads of a FHIR server.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::{
+    client::{Capability, HttpWire, http_client},
+    config::{Connection, OPTIONS, TableOptions},
+    offset::Origin,
+    read::TableReader,
+    resource_types,
+    server::{Learned, Server},
+    tables,
+};
+use crate::{
+    clock::Clock,
+    connector::{Activity, LakeflowConnect, TableMetadata, TableRef},
+    error::{Error, ErrorKind, Result},
+    http::HttpClient,
+    options::Options,
+    read::{Offset, ReadRequest, ReadStream},
+    registry::{Context, SourceDescriptor, SourceFactory},
+    types::StructType,
+};
+
+static DESCRIPTOR: SourceDescriptor = SourceDescriptor {
+    name: "fhir",
+    aliases: &["healthcare-fhir", "fhir_r4"],
+    about: "Healthcare records from a FHIR R4 server, read by search without loss.",
+    options: OPTIONS,
+};
+
+/// Makes connections to FHIR R4 servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FhirSource;
+
+impl SourceFactory for FhirSource {
+    fn descriptor(&self) -> &SourceDescriptor {
+        &DESCRIPTOR
+    }
+
+    fn connect(&self, options: &Options, context: &Context) -> Result<Arc<dyn LakeflowConnect>> {
+        let options = Connection::parse(options)?;
+        let client = http_client(&options, context)?;
+        let clock = Arc::clone(&context.clock);
+        let inner = Inner { options, client, clock, capability: OnceCell::new(), learned: Mutex::default() };
+        Ok(Arc::new(FhirConnection(Arc::new(inner))))
+    }
+}
+
+struct FhirConnection(Arc<Inner>);
+
+struct Inner {
+    options: Connection,
+    client: HttpClient,
+    clock: Arc<dyn Clock>,
+    capability: OnceCell<Option<Capability>>,
+    /// By table and search criteria.
+    learned: Mutex<HashMap<(String, String), Learned>>,
+}
+
+impl Inner {
+    /// What the server says of itself; asked once.
+    async fn capability(&self) -> Result<Option<&Capability>> {
+        self.capability.get_or_try_init(|| Capability::fetch(&self.client)).await.map(Option::as_ref)
+    }
+
+    async fn tables(&self) -> Result<Vec<String>> {
+        if !self.options.wants_all_types() {
+            return Ok(match self.options.resource_types.as_slice() {
+                [] => resource_types::DEFAULT.map(str::to_owned).to_vec(),
+                names => resource_types::in_order(names.to_vec()),
+            });
+        }
+        let searchable = self.capability().await?.map(Capability::searchable).unwrap_or_default();
+        if searchable.is_empty() {
+            return Err(Error::new(ErrorKind::Protocol, "the server does not say which resource types it searches")
+                .help("name them in 'resource_types' instead of *"));
+        }
+        Ok(searchable)
+    }
+
+    /// Checks a table's name and options.
+    async fn table_options(&self, table: &TableRef) -> Result<TableOptions> {
+        let tables = self.tables().await?;
+        if !tables.contains(&table.name) {
+            let error = Error::unknown("table", &table.name, tables.iter().map(String::as_str)).with("source", "fhir");
+            return Err(match resource_types::ALL.contains(&table.name.as_str()) {
+                true => error.help(format!("add it to 'resource_types'; there are: {}", tables.join(", "))),
+                false if error.help_text().is_none() => error.help(format!("there are: {}", tables.join(", "))),
+                false => error,
+            });
+        }
+        TableOptions::parse(&table.options).map_err(|e| e.with("table", &table.name))
+    }
+
+    async fn reader(&self, table: &TableRef) -> Result<TableReader<HttpWire>> {
+        let options = self.table_options(table).await?;
+        // Asked for its release of FHIR; what else it says is a hint.
+        self.capability().await?;
+        let key = (table.name.clone(), options.search_filter.clone());
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let server = Server {
+            wire: HttpWire {
+                client: self.client.clone(),
+                table: table.name.clone(),
+                page_delay: Duration::from_secs_f64(options.page_delay),
+            },
+            table: table.name.clone(),
+            filter: options.filter(),
+            page_size: options.page_size,
+            strict_mode: self.options.strict_mode,
+            clock: Arc::clone(&self.clock),
+            learned,
+        };
+        Ok(TableReader {
+            origin: Origin::new(self.client.base(), &table.name, &options.search_filter),
+            shape: tables::shape(&table.name, &options)?,
+            server: Arc::new(server),
+            options,
+        })
+    }
+}
+
+#[async_trait]
+impl LakeflowConnect for FhirConnection {
+    async fn describe(&self) -> Result<Vec<(String, String)>> {
+        let mut said = vec![("login".to_owned(), self.0.options.auth_type.as_str().to_owned())];
+        let Some(capability) = self.0.capability().await? else { return Ok(said) };
+        let mut add = |what: &str, value: Option<&String>| {
+            said.extend(value.map(|value| (what.to_owned(), value.chars().take(100).collect())));
+        };
+        add("fhir_version", capability.fhir_version.as_ref());
+        let software = capability.software.as_ref();
+        add("software", software.and_then(|s| s.name.as_ref()));
+        add("software_version", software.and_then(|s| s.version.as_ref()));
+        said.push(("searchable_types".to_owned(), capability.searchable().len().to_string()));
+        Ok(said)
+    }
+
+    async fn list_tables(&self) -> Result<Vec<String>> {
+        self.0.tables().await
+    }
+
+    async fn get_table_schema(&self, table: &TableRef) -> Result<StructType> {
+        let options = self.0.table_options(table).await?;
+        Ok(tables::schema(&table.name, &options))
+    }
+
+    async fn read_table_metadata(&self, table: &TableRef) -> Result<TableMetadata> {
+        self.0.reader(table).await?.metadata().await
+    }
+
+    fn read_table(&self, request: ReadRequest) -> ReadStream {
+        let inner = Arc::clone(&self.0);
+        let events = async move {
+            match inner.reader(&request.table).await {
+                Ok(reader) => reader.events(request),
+                Err(error) => Box::pin(stream::once(async { Err(error) })),
+            }
+        };
+        Box::pin(stream::once(events).flatten())
+    }
+
+    async fn latest_offset(&self, table: &TableRef, start: Option<&Offset>) -> Result<Option<Offset>> {
+        self.0.reader(table).await?.latest_offset(start).await.map(Some)
+    }
+
+    async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
+        self.0.reader(&request.table).await?.plan(request).await
+    }
+
+    fn activity(&self) -> Activity {
+        self.0.client.activity()
+    }
+}

@@ -1,0 +1,27 @@
+//! FHIR R4 servers, read by search.
+
+mod bundle;
+mod client;
+mod columns;
+mod compat;
+mod config;
+mod connector;
+mod datatypes;
+mod instant;
+mod offset;
+mod outcome;
+mod planner;
+mod profiles;
+mod progress;
+mod read;
+mod resource_types;
+mod row_id;
+mod rows;
+mod server;
+mod tables;
+mod task;
+mod walk;
+mod window;
+mod wire;
+
+pub use connector::FhirSource;

@@ -1,0 +1,4 @@
+//! Healthcare sources.
+
+#[cfg(feature = "fhir")]
+pub mod fhir;
