@@ -24,4 +24,7 @@ mod walk;
 mod window;
 mod wire;
 
+#[cfg(test)]
+mod model;
+
 pub use connector::FhirSource;

@@ -84,6 +84,11 @@ pub(super) struct Walk {
 impl Walk {
     const NONE: Self = Self { pages: 0, distinct: 0, digest: Hash::NONE, below: 0, beyond: 0 };
 
+    /// Whether both walks have seen the same resources in the same versions.
+    pub(super) fn saw_the_same_as(&self, other: &Self) -> bool {
+        (self.digest, self.distinct) == (other.digest, other.distinct)
+    }
+
     /// Whether the server cannot have filtered: rows from before the range, or most of them outside it.
     pub(super) fn shows_no_filter(&self) -> bool {
         self.below > 0 || (self.beyond > 10 && self.beyond * 2 > self.distinct)
@@ -103,7 +108,8 @@ pub(super) struct Rows {
     /// Rows of the open batch that a newer version has replaced.
     replaced: Vec<u32>,
     quarantined: Vec<QuarantinedRow>,
-    noted: Vec<(Instant, Hash)>,
+    /// With the batch that they are in.
+    noted: Vec<(u32, Instant, Hash)>,
     without_stamp: u64,
     /// Rows and quarantined rows whose entries were read to their end.
     kept: (usize, usize),
@@ -117,7 +123,9 @@ struct Known {
     walk: u32,
     /// Sent or quarantined, or known from the last run.
     settled: bool,
-    row: Option<(u32, u32)>,
+    /// The batch that was open when it was seen, and its row there.
+    batch: u32,
+    row: Option<u32>,
 }
 
 /// More resources than this are not told apart; repeated ones are then sent again, which keyed tables bear.
@@ -299,18 +307,15 @@ impl Rows {
             }
         }
         if resource.wanted && !known.is_some_and(|k| k.settled && k.version == version) && self.overlap.is_noted(stamp) {
-            self.noted.extend(stamp.map(|t| (t, version)));
+            self.noted.extend(stamp.map(|t| (self.batch_number, t, version)));
         }
         self.without_stamp += u64::from(resource.is_new && stamp.is_none());
-        let mut now = Known { version, stamp, walk: self.walk_number, settled: resource.wanted, row: None };
+        let batch = self.batch_number;
+        let mut now = Known { version, stamp, walk: self.walk_number, settled: resource.wanted, batch, row: None };
         if resource.is_new {
-            if let Some((batch, row)) = known.and_then(|k| k.row)
-                && batch == self.batch_number
-            {
-                self.replaced.push(row);
-            }
+            self.replaced.extend(known.filter(|known| known.batch == batch).and_then(|known| known.row));
             let row = u32::try_from(self.kept.0).unwrap_or(u32::MAX);
-            now.row = (self.decoder.rows() > self.kept.0).then_some((self.batch_number, row));
+            now.row = (self.decoder.rows() > self.kept.0).then_some(row);
         } else if let Some(known) = known.filter(|known| known.settled) {
             now = Known { walk: self.walk_number, ..known };
         }
@@ -327,47 +332,52 @@ impl Rows {
         self.decoder.rows() >= ROWS || self.decoder.buffered_bytes() >= BYTES || self.quarantined.len() >= ROWS
     }
 
-    /// The rows gathered so far, when there are any.
+    /// Ends the open batch: its rows, when there are any, and those that did not fit.
     ///
     /// # Errors
     /// [`Internal`](ErrorKind::Internal) for a bug.
-    pub(super) fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
-        if self.decoder.rows() == 0 {
-            return Ok(None);
-        }
-        let batch = self.decoder.flush()?;
-        self.kept.0 = 0;
-        self.batch_number += 1;
+    pub(super) fn take(&mut self) -> Result<(Option<RecordBatch>, Vec<QuarantinedRow>)> {
         let replaced = std::mem::take(&mut self.replaced);
-        if replaced.is_empty() {
-            return Ok(Some(batch));
-        }
-        let mut keep = vec![true; batch.num_rows()];
-        for row in replaced {
-            if let Some(kept) = keep.get_mut(row as usize) {
-                *kept = false;
-            }
-        }
-        filter_record_batch(&batch, &BooleanArray::from(keep))
-            .map(Some)
-            .map_err(|e| Error::new(ErrorKind::Internal, "replaced rows could not be taken out").caused_by(e))
+        let batch = if self.decoder.rows() == 0 { None } else { Some(self.decoder.flush()?) };
+        self.batch_number += 1;
+        self.kept = (0, 0);
+        let batch = batch.map(|batch| without(batch, &replaced)).transpose()?;
+        Ok((batch, std::mem::take(&mut self.quarantined)))
     }
 
-    /// The rows that did not fit.
-    pub(super) fn take_quarantined(&mut self) -> Vec<QuarantinedRow> {
-        self.kept.1 = 0;
-        std::mem::take(&mut self.quarantined)
+    /// Drops the open batch: its range is read anew, in parts.
+    pub(super) fn discard(&mut self) {
+        self.decoder.truncate(0);
+        self.quarantined.clear();
+        self.replaced.clear();
+        self.kept = (0, 0);
+        self.known.retain(|_, known| known.batch < self.batch_number);
+        self.noted.retain(|(batch, ..)| *batch < self.batch_number);
     }
 
     /// Versions that the next run will meet again.
     pub(super) fn take_noted(&mut self) -> Vec<(Instant, Hash)> {
-        std::mem::take(&mut self.noted)
+        self.noted.drain(..).map(|(_, stamp, version)| (stamp, version)).collect()
     }
 
     /// How many rows without a stamp were taken in.
     pub(super) fn without_stamp(&self) -> u64 {
         self.without_stamp
     }
+}
+
+fn without(batch: RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+    if rows.is_empty() {
+        return Ok(batch);
+    }
+    let mut keep = vec![true; batch.num_rows()];
+    for row in rows {
+        if let Some(kept) = keep.get_mut(*row as usize) {
+            *kept = false;
+        }
+    }
+    filter_record_batch(&batch, &BooleanArray::from(keep))
+        .map_err(|e| Error::new(ErrorKind::Internal, "replaced rows could not be taken out").caused_by(e))
 }
 
 /// The bytes of the value that a scanner stands in front of.

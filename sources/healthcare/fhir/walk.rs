@@ -80,6 +80,7 @@ impl<W: Wire> Walker<W> {
                     self.out.send(Piece::Complete { hi: part.hi, noted: self.rows.take_noted() }).await?;
                 }
                 Verdict::Cut(at) => {
+                    self.rows.discard();
                     let (left, right) = self.cut(&part, at).await?.ok_or_else(|| self.server.unsettled())?;
                     parts.extend([(right, None), (left, None)]);
                 }
@@ -108,6 +109,7 @@ impl<W: Wire> Walker<W> {
     async fn read_scope(&mut self, scope: Scope, count: Option<Count>) -> Result<Verdict> {
         let mut before = None;
         let mut last: Option<Walk> = None;
+        let mut repeats = 0;
         for walk in 0..WALKS {
             let (span, can_cut) = match scope {
                 Scope::Window(window) => (self.server.span(&window), self.cut(&window, None).await?.is_some()),
@@ -134,7 +136,7 @@ impl<W: Wire> Walker<W> {
                     return Err(self.server.ignores_filter());
                 }
                 self.server.learned.filter_ignored();
-                (before, last) = (None, None);
+                (before, last, repeats) = (None, None, 0);
                 continue;
             }
             let after = match before {
@@ -142,7 +144,8 @@ impl<W: Wire> Walker<W> {
                 Some(_) => self.server.count(span).await?,
                 None => None,
             };
-            match judge(&walk, last.as_ref(), before, after, can_cut, &self.server.learned) {
+            repeats = if last.is_some_and(|last| last.saw_the_same_as(&walk)) { repeats + 1 } else { 0 };
+            match judge(&walk, repeats, before, after, can_cut, &self.server.learned) {
                 Judgement::Whole => return Ok(Verdict::Whole),
                 Judgement::Cut => return Ok(Verdict::Cut(None)),
                 Judgement::CutOff => return Err(self.cut_off(&walk, after)),
@@ -236,11 +239,11 @@ impl<W: Wire> Walker<W> {
     }
 
     async fn send_rows(&mut self) -> Result<()> {
-        let quarantined = self.rows.take_quarantined();
+        let (batch, quarantined) = self.rows.take()?;
         if !quarantined.is_empty() {
             self.out.send(Piece::Quarantined(quarantined)).await?;
         }
-        match self.rows.take_batch()? {
+        match batch {
             Some(batch) => self.out.send(Piece::Rows(batch)).await,
             None => Ok(()),
         }
@@ -270,19 +273,19 @@ enum Walked {
 /// Decides whether a walk has seen its range whole.
 ///
 /// A single page is of one moment. Several pages are whole when the server's counts before and after agree with what was
-/// seen, or, without counts to rely on, when a second walk has seen the same.
+/// seen, or, without counts to rely on, when a second walk has seen the same. `repeats` is how many walks in a row before
+/// this one have seen the same.
 fn judge(
     walk: &Walk,
-    last: Option<&Walk>,
+    repeats: u32,
     before: Option<u64>,
     after: Option<u64>,
     can_cut: bool,
     learned: &Learned,
 ) -> Judgement {
     let single = walk.pages == 1;
-    let same_again = last.is_some_and(|last| last.digest == walk.digest && last.distinct == walk.distinct);
     let (Some(before), Some(after)) = (before, after) else {
-        return if single || same_again { Judgement::Whole } else { Judgement::Again };
+        return if single || repeats > 0 { Judgement::Whole } else { Judgement::Again };
     };
     if after == walk.distinct && (single || before == after) {
         if after > 1 {
@@ -290,11 +293,12 @@ fn judge(
         }
         return Judgement::Whole;
     }
-    if before != after || !same_again {
+    if repeats == 0 || (before != after && repeats == 1) {
         return Judgement::Again;
     }
-    // The same rows and the same other count, twice: one of the two is wrong.
-    let count_is_wrong = walk.distinct > after
+    // The same rows again and again, and another count: one of the two is wrong.
+    let count_is_wrong = before != after
+        || walk.distinct > after
         || (single && walk.distinct < learned.largest_page())
         || (!can_cut && learned.totals() != Totals::Proven);
     match (count_is_wrong, can_cut) {

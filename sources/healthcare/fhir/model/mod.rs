@@ -1,0 +1,28 @@
+//! Random schedules: servers of every kind, written to while they are read, read in random steps. After each schedule the
+//! rows that came out must be the rows that are there: none lost, none invented, none twice.
+
+mod schedule;
+mod server;
+mod world;
+
+use schedule::{Outcome, run};
+
+/// How many schedules are tried; `LAKEFLOW_FHIR_SCHEDULES` asks for more, `LAKEFLOW_FHIR_SEED` for others.
+fn schedules() -> u64 {
+    std::env::var("LAKEFLOW_FHIR_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
+}
+
+#[test]
+fn random_schedules_lose_nothing_and_invent_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (mut rows, mut requests, mut interrupted) = (0, 0, 0);
+    let first = std::env::var("LAKEFLOW_FHIR_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    for seed in first..first + schedules() {
+        let Outcome { sent, asked, stops } = runtime.block_on(run(seed));
+        rows += sent;
+        requests += asked;
+        interrupted += stops;
+    }
+    assert!(rows > schedules() && requests > schedules() && interrupted > 0, "the schedules did nothing");
+    println!("{} schedules, {rows} rows, {requests} requests, {interrupted} interruptions", schedules());
+}
