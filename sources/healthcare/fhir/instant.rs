@@ -46,6 +46,12 @@ impl Instant {
         Self(self.0 + (seconds * 1e3).round() as i128 * Step::Millisecond.nanos())
     }
 
+    /// Whether the last of its millisecond digits says something: a clock of whole seconds, or tenths or hundredths of
+    /// them, does not make such stamps.
+    pub(super) fn has_milliseconds(self) -> bool {
+        self.0.div_euclid(Step::Millisecond.nanos()) % 10 != 0
+    }
+
     /// The instant half way to `other`.
     pub(super) fn middle(self, other: Self) -> Self {
         Self(self.0 + (other.0 - self.0).div_euclid(2))

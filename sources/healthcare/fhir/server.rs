@@ -74,6 +74,14 @@ pub(super) enum Totals {
     Distrusted,
 }
 
+/// What was found to learn a server's precision from.
+enum Sample {
+    Nothing,
+    /// Only stamps that a coarser clock could have made.
+    Coarse,
+    Fine(String, Instant),
+}
+
 /// Where a page comes from.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
@@ -216,28 +224,31 @@ impl<W: Wire> Server<W> {
         if wide || self.learned.facts().step.is_some() {
             return Ok(self.learned.step());
         }
-        let tells = match self.sample(window).await? {
-            Some((id, stamp)) => Some(self.tells_milliseconds(&id, stamp).await?),
-            None => None,
+        let step = match self.sample(window).await? {
+            Sample::Nothing => return Ok(Step::Second),
+            Sample::Coarse => Step::Second,
+            Sample::Fine(id, stamp) if self.tells_milliseconds(&id, stamp).await? => Step::Millisecond,
+            Sample::Fine(..) => Step::Second,
         };
-        if let Some(tells) = tells {
-            self.learned.facts().step = Some(if tells { Step::Millisecond } else { Step::Second });
-        }
-        Ok(self.learned.step())
+        self.learned.facts().step = Some(step);
+        Ok(step)
     }
 
-    /// Id and stamp of some resource in a window.
-    async fn sample(&self, window: &Window) -> Result<Option<(String, Instant)>> {
-        let reply = self.send(&self.page_search(self.span(window), 1, self.dialect())).await?;
-        let mut found = None;
+    /// A resource in a window whose stamp can show whether the server tells milliseconds apart.
+    async fn sample(&self, window: &Window) -> Result<Sample> {
+        const ROWS: u32 = 20;
+        let reply = self.send(&self.page_search(self.span(window), ROWS, self.dialect())).await?;
+        let mut sample = Sample::Nothing;
         if !reply.is_refused() {
-            self.each_header(&reply, |header| {
-                if let (Some(id), Ok(Some(stamp))) = (&header.id, header.instant()) {
-                    found.get_or_insert((id.to_string(), stamp));
+            self.each_header(&reply, |header| match (&header.id, header.instant()) {
+                (Some(id), Ok(Some(stamp))) if stamp.has_milliseconds() => {
+                    sample = Sample::Fine(id.to_string(), stamp);
                 }
+                _ if matches!(sample, Sample::Nothing) => sample = Sample::Coarse,
+                _ => {}
             })?;
         }
-        Ok(found)
+        Ok(sample)
     }
 
     /// Whether a search for one millisecond finds the resource stamped in it.

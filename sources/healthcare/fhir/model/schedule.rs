@@ -118,7 +118,6 @@ impl Schedule {
         let mut events = self.reader().events(ReadRequest::new("Patient".into()).start(offset.clone()).max_records(max));
         let mut seen = 0;
         while let Some(event) = events.next().await {
-            if std::env::var("DBG").is_ok() { match &event { Ok(ReadEvent::Records(r)) => eprintln!("{} rows {}", self.model.lock().requests, r.rows()), other => eprintln!("{} {other:?}", self.model.lock().requests) } }
             if seen == stop_after {
                 return Ok(false);
             }
@@ -139,7 +138,6 @@ impl Schedule {
 pub(super) async fn run(seed: u64) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let habits = Habits::random(&mut rng);
-    if std::env::var("DBG").is_ok() { eprintln!("{habits:?}"); }
     let strict = !habits.ignores_filter;
     let told = format!("{habits:?}");
     let model = Arc::new(Model::new(World::new(rng.fork()), habits));
