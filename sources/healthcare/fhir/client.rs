@@ -183,7 +183,8 @@ impl Capability {
                 Ok(())
             }
             Some(version) if !version.starts_with("4.0") => {
-                let plain = version.len() <= 20 && version.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+                let plain =
+                    version.len() <= 20 && version.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
                 Err(Error::new(ErrorKind::Unsupported, "the server does not speak FHIR R4 (4.0)")
                     .with("fhir_version", if plain { version } else { "?" })
                     .help("give the 'base_url' of the server's R4 endpoint"))

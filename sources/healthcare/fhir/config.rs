@@ -259,7 +259,9 @@ fn check_resource_type(name: &str, problems: &mut Problems) {
         return;
     }
     problems.add(match near_matches(name, resource_types::ALL).first() {
-        Some(near) => format!("'resource_types' names '{name}', which is no FHIR R4 resource type; did you mean '{near}'?"),
+        Some(near) => {
+            format!("'resource_types' names '{name}', which is no FHIR R4 resource type; did you mean '{near}'?")
+        }
         None => format!("'resource_types' names '{name}', which is no FHIR R4 resource type"),
     });
 }
@@ -302,8 +304,19 @@ impl TableOptions {
 
 /// Search parameters that decide how, not what, is read.
 const OURS: &[&str] = &[
-    "_sort", "_count", "_lastUpdated", "_include", "_revinclude", "_summary", "_elements", "_total", "_format",
-    "_contained", "_containedType", "_since", "_id",
+    "_sort",
+    "_count",
+    "_lastUpdated",
+    "_include",
+    "_revinclude",
+    "_summary",
+    "_elements",
+    "_total",
+    "_format",
+    "_contained",
+    "_containedType",
+    "_since",
+    "_id",
 ];
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub(super) const PERIOD: Kind = Struct(&[col("start", Timestamp), col("end", Tim
 
 pub(super) const IDENTIFIER: Kind = Struct(&[col("system", Text), col("value", Text), col("use", Text)]);
 
-pub(super) const HUMAN_NAME: Kind = Struct(&[col("family", Text), col("given", List(&Text)), col("text", Text), col("use", Text)]);
+pub(super) const HUMAN_NAME: Kind =
+    Struct(&[col("family", Text), col("given", List(&Text)), col("text", Text), col("use", Text)]);
 
 pub(super) const ADDRESS: Kind = Struct(&[
     col("use", Text),
@@ -25,7 +26,8 @@ pub(super) const ADDRESS: Kind = Struct(&[
 
 pub(super) const CONTACT_POINT: Kind = Struct(&[col("system", Text), col("value", Text), col("use", Text)]);
 
-pub(super) const QUANTITY: Kind = Struct(&[col("value", Double), col("unit", Text), col("system", Text), col("code", Text)]);
+pub(super) const QUANTITY: Kind =
+    Struct(&[col("value", Double), col("unit", Text), col("system", Text), col("code", Text)]);
 
 pub(super) const ANNOTATION: Kind = Struct(&[col("text", Text), col("time", Timestamp)]);
 

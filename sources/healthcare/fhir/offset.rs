@@ -65,9 +65,9 @@ impl Origin {
     /// [`OffsetExpired`](ErrorKind::OffsetExpired) when it is not of this table on this server.
     pub(super) fn read(&self, offset: &Offset) -> Result<State> {
         let expired = |why: &'static str| {
-            Error::new(ErrorKind::OffsetExpired, why)
-                .with("table", &self.table)
-                .help("use the offset's own connection and options, or reset the table's state to read it in full again")
+            Error::new(ErrorKind::OffsetExpired, why).with("table", &self.table).help(
+                "use the offset's own connection and options, or reset the table's state to read it in full again",
+            )
         };
         let state: State = offset.decode(VERSION).map_err(|e| e.with("table", &self.table))?;
         if state.table != self.table {
@@ -127,7 +127,10 @@ mod tests {
     fn an_offset_of_another_server_table_or_version_is_expired() {
         let ours = origin("https://host/fhir", "Patient");
         let offset = |o: &Origin| o.state(at("2024-01-02T00:00:00Z"), at("2024-01-02T00:00:00Z")).offset().unwrap();
-        assert!(ours.read(&offset(&origin("https://host/fhir/", "Patient"))).is_ok(), "a trailing slash makes no difference");
+        assert!(
+            ours.read(&offset(&origin("https://host/fhir/", "Patient"))).is_ok(),
+            "a trailing slash makes no difference"
+        );
         for other in [origin("https://host/other", "Patient"), origin("https://host/fhir", "Observation")] {
             assert_eq!(ours.read(&offset(&other)).unwrap_err().kind(), ErrorKind::OffsetExpired);
         }

@@ -233,7 +233,8 @@ impl Rows {
     /// Whether this version, or a newer one, was sent.
     fn is_old(&self, id: Hash, version: Hash, stamp: Option<Instant>) -> bool {
         let known = self.known.get(&id).filter(|known| known.settled);
-        known.is_some_and(|known| known.version == version || stamp < known.stamp) || self.overlap.was_sent(stamp, version)
+        known.is_some_and(|known| known.version == version || stamp < known.stamp)
+            || self.overlap.was_sent(stamp, version)
     }
 
     fn decode(&mut self, body: &Bytes, scanner: &mut Scanner<'_>) -> Result<()> {
@@ -306,7 +307,8 @@ impl Rows {
                 self.walk.digest = self.walk.digest.combine(version);
             }
         }
-        if resource.wanted && !known.is_some_and(|k| k.settled && k.version == version) && self.overlap.is_noted(stamp) {
+        if resource.wanted && !known.is_some_and(|k| k.settled && k.version == version) && self.overlap.is_noted(stamp)
+        {
             self.noted.extend(stamp.map(|t| (self.batch_number, t, version)));
         }
         self.without_stamp += u64::from(resource.is_new && stamp.is_none());

@@ -455,6 +455,7 @@ fn is_broken_text(reply: &Reply) -> bool {
 
 /// A content type as far as it is one; anything else stays unsaid.
 fn shown_content_type(content_type: Option<&str>) -> &str {
-    let plain = |text: &&str| text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/+-.;= ".contains(&b));
+    let plain =
+        |text: &&str| text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/+-.;= ".contains(&b));
     content_type.filter(plain).unwrap_or("none")
 }

@@ -8,7 +8,7 @@ use super::{
     instant::Instant,
     row_id::Hash,
     rows::{Rows, Scope, Walk},
-    server::{BODY_TRIES, Learned, LastUpdated, Server, Target, Totals, body_text},
+    server::{BODY_TRIES, LastUpdated, Learned, Server, Target, Totals, body_text},
     task::{Output, Task},
     window::{Span, Window},
     wire::{Reply, Wire},
@@ -23,7 +23,10 @@ pub(super) enum Piece {
     Rows(RecordBatch),
     Quarantined(Vec<QuarantinedRow>),
     /// Everything before this instant has been sent; the versions are those that the next run will meet again.
-    Complete { hi: Instant, noted: Vec<(Instant, Hash)> },
+    Complete {
+        hi: Instant,
+        noted: Vec<(Instant, Hash)>,
+    },
 }
 
 /// How often a range is walked before it is halved.
@@ -223,7 +226,8 @@ impl<W: Wire> Walker<W> {
 
     fn next_target(&self, reply: &Reply) -> Result<Option<Target>> {
         let page = super::bundle::Page::open(body_text(reply)?)?;
-        let resolve = |link: &str| self.server.wire.resolve(&reply.url, link).map_err(|e| e.with("table", &self.server.table));
+        let resolve =
+            |link: &str| self.server.wire.resolve(&reply.url, link).map_err(|e| e.with("table", &self.server.table));
         page.next.as_deref().map(|link| resolve(link).map(Target::Link)).transpose()
     }
 

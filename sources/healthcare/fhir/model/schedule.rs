@@ -115,7 +115,8 @@ impl Schedule {
     async fn read(&mut self, lake: &mut Lake, offset: &mut Option<Offset>, may_stop: bool) -> Result<bool> {
         let stop_after = if may_stop && self.rng.u8(0..4) == 0 { self.rng.usize(0..12) } else { usize::MAX };
         let max = (self.rng.u8(0..4) == 0).then(|| self.rng.u64(1..30));
-        let mut events = self.reader().events(ReadRequest::new("Patient".into()).start(offset.clone()).max_records(max));
+        let mut events =
+            self.reader().events(ReadRequest::new("Patient".into()).start(offset.clone()).max_records(max));
         let mut seen = 0;
         while let Some(event) = events.next().await {
             if seen == stop_after {

@@ -77,8 +77,15 @@ impl Habits {
         let expiring = if one_in(5) { 10 } else { 0 };
         let breaking = if one_in(8) { 5 } else { 0 };
         Self {
-            totals: [Totals::Accurate, Totals::Accurate, Totals::Accurate, Totals::Missing, Totals::Zero, Totals::TooHigh, Totals::Random]
-                [rng.usize(0..7)],
+            totals: [
+                Totals::Accurate,
+                Totals::Accurate,
+                Totals::Accurate,
+                Totals::Missing,
+                Totals::Zero,
+                Totals::TooHigh,
+                Totals::Random,
+            ][rng.usize(0..7)],
             paging: [Paging::Frozen, Paging::Offset][rng.usize(0..2)],
             order: [Order::AsAsked, Order::AsAsked, Order::NewestFirst, Order::ById][rng.usize(0..4)],
             index_grain: [1, 1, 1, MILLI, 1000 * MILLI][rng.usize(0..5)],
@@ -208,7 +215,10 @@ impl State {
         }
         session.paused = pauses;
         if self.habits.adds_entries {
-            entries.insert(0, r#"{"search":{"mode":"outcome"},"resource":{"resourceType":"OperationOutcome"}}"#.to_owned());
+            entries.insert(
+                0,
+                r#"{"search":{"mode":"outcome"},"resource":{"resourceType":"OperationOutcome"}}"#.to_owned(),
+            );
             let other = r#"{"resource":{"resourceType":"Patient","id":"included","meta":{"lastUpdated":"2000-01-01T00:00:00Z"}},"search":{"mode":"include"}}"#;
             entries.push(other.to_owned());
         }
@@ -230,7 +240,9 @@ impl State {
         let stamp = version.stamp.map(|t| format!(r#","lastUpdated":"{}""#, text(t))).unwrap_or_default();
         let number = version.number;
         let said = if self.habits.says_versions { format!(r#","versionId":"{number}""#) } else { String::new() };
-        format!(r#"{{"resource":{{"resourceType":"Patient","id":"{id}","meta":{{"profile":[]{said}{stamp}}},"n":{number}}}}}"#)
+        format!(
+            r#"{{"resource":{{"resourceType":"Patient","id":"{id}","meta":{{"profile":[]{said}{stamp}}},"n":{number}}}}}"#
+        )
     }
 
     /// What a search finds now, in this server's order.
@@ -244,7 +256,9 @@ impl State {
             .collect();
         let holds = |version: &Version| {
             bounds.iter().all(|(prefix, bound)| {
-                let indexed = version.stamp.map(|t| (t + self.habits.index_grain / 2).div_euclid(self.habits.index_grain) * self.habits.index_grain);
+                let indexed = version.stamp.map(|t| {
+                    (t + self.habits.index_grain / 2).div_euclid(self.habits.index_grain) * self.habits.index_grain
+                });
                 match *prefix {
                     "ge" => indexed.is_some_and(|t| t >= *bound),
                     _ => indexed.is_some_and(|t| t < *bound),

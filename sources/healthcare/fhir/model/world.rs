@@ -84,7 +84,8 @@ impl World {
             .resources
             .iter()
             .filter(|(id, versions)| {
-                let settled = versions.iter().all(|v| v.visible_from <= self.now && v.stamp.is_some() && v.stamp < stamp);
+                let settled =
+                    versions.iter().all(|v| v.visible_from <= self.now && v.stamp.is_some() && v.stamp < stamp);
                 settled && !self.deleted.contains(*id)
             })
             .map(|(id, _)| id.clone())
