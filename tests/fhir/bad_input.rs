@@ -127,7 +127,7 @@ async fn entries_that_are_not_rows_are_passed_over() {
 async fn a_page_cut_in_half_is_asked_for_again() {
     let server = start(config());
     let source = open(&server);
-    for _ in 0..4 {
+    for _ in 0..2 {
         server.faults().push_for("_getpages", Fault::Truncated);
     }
     let mut lake = Lake::default();
