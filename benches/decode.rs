@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench decode`; all figures of one run are comparable, since they read the same resources.
 
+#![allow(clippy::expect_used)] // a benchmark stops where its set-up is wrong
+
 use std::{fmt::Write as _, hint::black_box, sync::Arc};
 
 use arrow::{
