@@ -244,6 +244,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_column_is_full_at_two_gibibytes() {
+        let mut offsets = Offsets::default();
+        offsets.push(i32::MAX as usize).unwrap();
+        assert!(matches!(offsets.push(i32::MAX as usize + 1), Err(Fault::Full)));
+        assert_eq!(offsets.len(), 1);
+    }
+
     proptest! {
         #[test]
         fn rows_hold_what_was_written_last_and_null_elsewhere(writes in prop::collection::vec((0usize..40, any::<bool>()), 0..60)) {

@@ -128,11 +128,12 @@ impl Decoder {
 
     /// Reads the record that comes next and appends it as one row.
     ///
-    /// A record that does not fit leaves no trace here, and the scanner is past it: the caller may go on.
+    /// A record that does not fit leaves no trace here, and the scanner is past it: the caller may go on. Its text is
+    /// what the scanner read from [`RowError::byte`] on.
     ///
     /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) when the text is not JSON; [`Data`](ErrorKind::Data) when a column is full, which
-    /// [`Decoder::flush`] cures. Rows already there are kept in both cases.
+    /// [`Protocol`](ErrorKind::Protocol) when the text is not JSON; [`Data`](ErrorKind::Data) when a column is full; then the
+    /// scanner is before the record again, which may be read after a [`Decoder::flush`]. Rows already there are kept.
     pub fn decode_record(&mut self, scanner: &mut Scanner) -> Result<Result<(), RowError>> {
         scanner.next_byte();
         let mark = scanner.mark();

@@ -1,5 +1,5 @@
 use super::{one, read_back, refusal};
-use crate::types::{DataType, StructField, StructType};
+use crate::types::{ArrayType, DataType, MapType, StructField, StructType};
 
 /// Each value of a column `v` and what it is after decoding, in JSON.
 fn takes(data_type: DataType, values: &[(&str, &str)]) {
@@ -182,7 +182,7 @@ fn arrays_take_one_value_and_hold_nulls_where_they_may() {
         DataType::array(DataType::Long),
         &[("[1,null,3]", "[1,null,3]"), ("7", "[7]"), ("[]", "[]"), ("null", "null")],
     );
-    let strict = DataType::Array(Box::new(crate::types::ArrayType { element: DataType::Long, contains_null: false }));
+    let strict = DataType::Array(Box::new(ArrayType { element: DataType::Long, contains_null: false }));
     takes(strict.clone(), &[("[1]", "[1]"), ("null", "null")]);
     assert_eq!(refusal(&one(strict), r#"{"v":[1,null]}"#), "column 'v.element': expected bigint, found nothing");
     takes(DataType::array(DataType::array(DataType::Long)), &[("[[1],[],null,2]", "[[1],[],null,[2]]")]);
@@ -205,6 +205,14 @@ fn maps_cast_keys_and_keep_the_last_of_each() {
         "column 'v.key': expected bigint, found a key that does not spell one"
     );
     assert_eq!(refusal(&map, r#"{"v":[1]}"#), "column 'v': expected map, found an array");
+}
+
+#[test]
+fn a_map_holds_null_values_only_where_it_may() {
+    let map = MapType { key: DataType::String, value: DataType::Long, value_contains_null: false };
+    let schema = one(DataType::Map(Box::new(map)));
+    assert_eq!(read_back(&schema, r#"{"v":{"a":1}}"#).unwrap(), r#"{"v":{"a":1}}"#);
+    assert_eq!(refusal(&schema, r#"{"v":{"a":1,"b":null}}"#), "column 'v.value': expected bigint, found nothing");
 }
 
 #[test]

@@ -53,6 +53,23 @@ fn a_refused_row_leaves_no_trace_and_the_next_is_read() {
 }
 
 #[test]
+fn half_an_element_of_a_refused_row_does_not_show_in_the_next() {
+    let mut decoder = decoder(&nested());
+    let rows = lines(&[r#"{"list":[{"s":"stale","n":"x"}]}"#, r#"{"list":[{"n":1}]}"#]);
+    assert_eq!(decoder.decode_lines(&rows, BadRows::Quarantine).unwrap().len(), 1);
+    assert_eq!(written(&mut decoder), [r#"{"list":[{"n":1}]}"#]);
+}
+
+#[test]
+fn decoders_and_shapes_go_between_threads() {
+    fn goes<T: Send>(_: &T) {}
+    fn is_shared<T: Sync>(_: &T) {}
+    let shape = Shape::new(&nested());
+    is_shared(&shape);
+    goes(&Decoder::new(Arc::new(shape), DecodeOptions::new("t")));
+}
+
+#[test]
 fn a_failing_read_keeps_no_row_of_its_lines_and_tells_no_value() {
     let mut decoder = decoder(&nested());
     decoder.decode_lines(&lines(&[GOOD]), BadRows::Fail).unwrap();
