@@ -1,6 +1,6 @@
 //! Why a value could not be taken, on its way from the value up to the row.
 
-use super::scanner::Kind;
+use super::kind::Kind;
 use crate::error::Error;
 
 pub(super) type Step<T = ()> = Result<T, Fault>;

@@ -39,6 +39,7 @@ mod column;
 mod decoder;
 mod fault;
 mod keys;
+mod kind;
 mod nested;
 mod number;
 mod path;
@@ -46,6 +47,7 @@ mod plan;
 mod row_error;
 mod scanner;
 mod shape;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -53,8 +55,9 @@ mod time;
 mod write;
 
 pub use decoder::{DecodeOptions, Decoder, PartialDates};
+pub use kind::Kind;
 pub use path::FieldSource;
 pub use row_error::RowError;
-pub use scanner::{Kind, Scanner};
+pub use scanner::Scanner;
 pub use shape::Shape;
 pub use write::arrow_to_json;

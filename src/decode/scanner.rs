@@ -2,39 +2,8 @@
 
 use std::{borrow::Cow, str};
 
-use super::text;
+use super::{kind::Kind, strings::RawStr, text};
 use crate::error::{Error, ErrorKind, Result};
-
-/// What kind of JSON value comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{…}`
-    Object,
-    /// `[…]`
-    Array,
-    /// `"…"`
-    String,
-    /// `1.5e3`
-    Number,
-    /// `true` or `false`
-    Boolean,
-    /// `null`
-    Null,
-}
-
-impl Kind {
-    /// The kind with its article, for messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Object => "an object",
-            Self::Array => "an array",
-            Self::String => "a string",
-            Self::Number => "a number",
-            Self::Boolean => "a boolean",
-            Self::Null => "null",
-        }
-    }
-}
 
 /// Reads JSON text from front to back, one value at a time, without building anything.
 ///
@@ -66,8 +35,8 @@ impl Kind {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
-    text: &'a str,
-    pos: usize,
+    pub(super) text: &'a str,
+    pub(super) pos: usize,
     depth: u32,
     /// An object or array was entered and none of its members was read.
     fresh: bool,
@@ -79,14 +48,6 @@ pub(super) struct Mark {
     pos: usize,
     depth: u32,
     fresh: bool,
-}
-
-/// The inside of a string literal: where it stands in the text.
-#[derive(Clone, Copy)]
-pub(super) struct RawStr {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -277,30 +238,6 @@ impl<'a> Scanner<'a> {
         self.fresh = false;
     }
 
-    /// A string value.
-    ///
-    /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) when the next value is not a string, or holds half a surrogate pair.
-    pub fn string(&mut self) -> Result<Cow<'a, str>> {
-        if self.next_byte() != b'"' {
-            return Err(self.broken("expected a string"));
-        }
-        let raw = self.raw_string()?;
-        self.string_of(raw)
-    }
-
-    /// A string value, or `None` for `null`.
-    ///
-    /// # Errors
-    /// As [`Scanner::string`].
-    pub fn optional_string(&mut self) -> Result<Option<Cow<'a, str>>> {
-        if self.next_byte() == b'n' {
-            self.literal("null")?;
-            return Ok(None);
-        }
-        self.string().map(Some)
-    }
-
     /// `true` or `false`.
     ///
     /// # Errors
@@ -410,59 +347,6 @@ impl<'a> Scanner<'a> {
         self.pos >= self.text.len()
     }
 
-    /// The string that starts here; the caller has seen its quote.
-    #[inline]
-    pub(super) fn raw_string(&mut self) -> Result<RawStr> {
-        let bytes = self.bytes();
-        let start = self.pos + 1;
-        let end = text::plain_end(bytes, start);
-        if bytes.get(end) == Some(&b'"') {
-            self.pos = end + 1;
-            return Ok(RawStr { start, end, escaped: false });
-        }
-        self.raw_string_with_escapes(start, end)
-    }
-
-    #[inline(never)]
-    fn raw_string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<RawStr> {
-        let bytes = self.bytes();
-        let mut escaped = false;
-        loop {
-            match bytes.get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    end = text::escape_end(bytes, end).map_err(|at| self.broken_at(at, "a broken escape"))?;
-                }
-                Some(_) => return Err(self.broken_at(end, "a control character inside a string")),
-                None => return Err(self.broken_at(end, "expected '\"'")),
-            }
-            end = text::plain_end(bytes, end);
-        }
-        self.pos = end + 1;
-        Ok(RawStr { start, end, escaped })
-    }
-
-    /// The bytes of a literal without escapes.
-    #[inline]
-    pub(super) fn plain_bytes(&self, raw: RawStr) -> &'a [u8] {
-        self.bytes().get(raw.start..raw.end).unwrap_or_default()
-    }
-
-    /// What a literal stands for; `None` when it holds half a surrogate pair.
-    pub(super) fn unescaped(&self, raw: RawStr) -> Option<Cow<'a, str>> {
-        let text = self.text.get(raw.start..raw.end)?;
-        if !raw.escaped {
-            return Some(Cow::Borrowed(text));
-        }
-        let mut out = String::with_capacity(text.len());
-        text::unescape(text, &mut out).map(|()| Cow::Owned(out))
-    }
-
-    fn string_of(&self, raw: RawStr) -> Result<Cow<'a, str>> {
-        self.unescaped(raw).ok_or_else(|| self.broken("half a surrogate pair before this byte"))
-    }
-
     #[inline]
     pub(super) fn literal(&mut self, word: &'static str) -> Result<()> {
         match self.bytes().get(self.pos..self.pos + word.len()) {
@@ -479,12 +363,12 @@ impl<'a> Scanner<'a> {
     }
 
     #[cold]
-    fn broken(&self, what: &'static str) -> Error {
+    pub(super) fn broken(&self, what: &'static str) -> Error {
         self.broken_at(self.pos, what)
     }
 
     #[cold]
-    fn broken_at(&self, at: usize, what: &'static str) -> Error {
+    pub(super) fn broken_at(&self, at: usize, what: &'static str) -> Error {
         let message = if at >= self.text.len() {
             format!("the JSON text ends too early: {what}")
         } else {
