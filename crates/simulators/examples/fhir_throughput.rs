@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut bytes, mut pages, mut body) = (0, 0, Vec::new());
     let begin = Instant::now();
     while let Some(path) = next {
-        write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.host())?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.host());
+        stream.get_mut().write_all(request.as_bytes())?;
         let mut length = 0;
         loop {
             let mut line = String::new();
