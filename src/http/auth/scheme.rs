@@ -143,3 +143,15 @@ impl Credential {
 pub(super) fn basic_value(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_show_also_in_the_debug_output_of_http_libraries() {
+        let credential = Credential::new(AUTHORIZATION, "Bearer MARKER", 1).unwrap();
+        assert!(!format!("{credential:?}").contains("MARKER"));
+        assert!(!format!("{:?}", Auth::basic("MARKER", &Secret::new("MARKER")).unwrap()).contains("MARKER"));
+    }
+}
