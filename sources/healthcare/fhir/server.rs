@@ -300,22 +300,29 @@ impl<W: Wire> Server<W> {
     pub(super) async fn fetch(&self, target: &Target) -> Result<Option<Reply>> {
         match target {
             Target::First(span) => {
-                let reply = self.send(&self.page_search(*span, self.page_size, self.dialect())).await?;
+                let search = self.page_search(*span, self.page_size, self.dialect());
+                let reply = self.whole_page(|| self.wire.search(&search), |_| true).await?;
                 if reply.is_refused() { Err(self.refused(&reply)) } else { Ok(Some(reply)) }
             }
             Target::Link(link) => {
-                let reply = self.whole_page(|| self.wire.follow(link)).await?;
+                let reply = self.whole_page(|| self.wire.follow(link), |_| true).await?;
                 Ok((!reply.is_refused()).then_some(reply))
             }
         }
     }
 
+    /// A small answer, whole.
     async fn send(&self, search: &Search) -> Result<Reply> {
-        self.whole_page(|| self.wire.search(search)).await
+        self.whole_page(|| self.wire.search(search), |reply| !is_broken_text(reply)).await
     }
 
-    /// Asks again when a page is cut off: a body can break behind the transport's back.
-    async fn whole_page<F: Future<Output = Result<Reply>>>(&self, ask: impl Fn() -> F) -> Result<Reply> {
+    /// Asks again when a page is cut off: a body can break behind the transport's back. What lies behind the first entry is
+    /// only looked at by `is_whole`.
+    async fn whole_page<F: Future<Output = Result<Reply>>>(
+        &self,
+        ask: impl Fn() -> F,
+        is_whole: impl Fn(&Reply) -> bool,
+    ) -> Result<Reply> {
         let mut tries = 1;
         loop {
             let reply = ask().await.map_err(|e| e.with("table", &self.table))?;
@@ -327,7 +334,8 @@ impl<W: Wire> Server<W> {
                 return Err(self.not_fhir(&reply));
             }
             match body_text(&reply).and_then(Page::open) {
-                Ok(_) => return Ok(reply),
+                Ok(_) if tries == BODY_TRIES || is_whole(&reply) => return Ok(reply),
+                Ok(_) => tries += 1,
                 Err(error) if tries == BODY_TRIES || !is_broken_text(&reply) => {
                     return Err(error.with("table", &self.table));
                 }
