@@ -15,6 +15,7 @@ use crate::{
     commit::{Committed, commit},
     doc::{self, FlowDoc, FlowId, Tombstones},
     error::sink,
+    flow::Flow,
     job::SyncOptions,
     keys::KeyCodec,
     merge::{Incoming, Merge, Rule, Suspects},
@@ -81,12 +82,16 @@ impl<'a> DeletesFlow<'a> {
         })
     }
 
-    pub(crate) fn shape(&self) -> &'a Shape {
-        self.shape
+    /// A staged deletion file, seen from the table.
+    fn placed(&self, add: &deltalake::kernel::Add) -> DataFile {
+        let mut file = DataFile::staged(add);
+        file.path = self.folder.parts().chain(file.path.parts()).collect();
+        file
     }
+}
 
-    /// Takes deletions of the current unit.
-    pub(crate) async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+impl Flow for DeletesFlow<'_> {
+    async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let keys = self.codec.keys(batch)?;
         if let Some(column) = keys.null_column() {
             return Err(null_key(&self.id, &self.codec, column));
@@ -106,20 +111,19 @@ impl<'a> DeletesFlow<'a> {
         self.staging.push(batch).await
     }
 
-    pub(crate) async fn end_unit(&mut self) -> Result<()> {
+    async fn end_unit(&mut self) -> Result<()> {
         self.staging.end_unit().await
     }
 
-    pub(crate) fn staging(&self) -> &Staging {
+    fn staging(&self) -> &Staging {
         &self.staging
     }
 
-    pub(crate) fn offset(&self) -> Option<&Offset> {
+    fn offset(&self) -> Option<&Offset> {
         self.last.as_ref().and_then(|d| d.offset.as_ref())
     }
 
-    /// Applies all whole units and commits them with an offset.
-    pub(crate) async fn commit(&mut self, offset: Option<Offset>) -> Result<()> {
+    async fn commit(&mut self, offset: Option<Offset>, _caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
         let staged = self.staging.finish().await?;
         if staged.rows == 0 && self.last.is_some() && self.offset() == offset.as_ref() {
             return Ok(());
@@ -156,7 +160,13 @@ impl<'a> DeletesFlow<'a> {
                 rule: Rule::Newest,
                 keys_per_pass: self.options.merge_keys,
             };
-            let incoming = Incoming { files: &[], rows: 0, suspects: Suspects::All, deletions: deletions.clone() };
+            let incoming = Incoming {
+                files: &[],
+                rows: 0,
+                suspects: Suspects::All,
+                deletions: deletions.clone(),
+                deletions_applied: false,
+            };
             let outcome = merge.settle(&incoming, self.table.files().await?, None).await?;
             let bytes: u64 = outcome.adds.iter().map(|a| u64::try_from(a.size).unwrap_or(0)).sum();
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
@@ -186,11 +196,12 @@ impl<'a> DeletesFlow<'a> {
         }
     }
 
-    /// A staged deletion file, seen from the table.
-    fn placed(&self, add: &deltalake::kernel::Add) -> DataFile {
-        let mut file = DataFile::staged(add);
-        file.path = self.folder.parts().chain(file.path.parts()).collect();
-        file
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
+    fn version(&self) -> Option<u64> {
+        self.table.version()
     }
 }
 

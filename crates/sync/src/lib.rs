@@ -9,6 +9,7 @@ mod deletes;
 mod doc;
 mod error;
 mod filter;
+mod flow;
 mod job;
 mod keys;
 mod merge;

@@ -52,12 +52,16 @@ impl<'a> Quarantine<'a> {
         if self.rows.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
     }
 
-    /// Writes what is waiting.
+    /// Writes what is waiting; after a failure it waits on, so that no offset can be stored past it.
     pub(crate) async fn flush(&mut self) -> Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
+        if !self.rows.is_empty() {
+            self.write().await?;
+            self.rows.clear();
         }
-        let rows = std::mem::take(&mut self.rows);
+        Ok(())
+    }
+
+    async fn write(&self) -> Result<()> {
         let url = quarantine_url(&self.job.destination);
         let wanted = table_schema();
         let mut table = match Table::open(&url, &self.options.storage).await? {
@@ -67,7 +71,7 @@ impl<'a> Quarantine<'a> {
         if !schema::additions(&wanted, table.schema())?.fields.is_empty() {
             return Err(Error::new(ErrorKind::Sink, "the quarantine table has another schema"));
         }
-        let batch = align(&self.batch(&rows)?, table.arrow(), Casts::Layout, &HashMap::new())?;
+        let batch = align(&self.batch()?, table.arrow(), Casts::Layout, &HashMap::new())?;
         let codec = KeyCodec::new(table.arrow(), &["row_id".to_owned()], None)?;
         let mut overtaken = 0;
         loop {
@@ -84,7 +88,13 @@ impl<'a> Quarantine<'a> {
                 keys_per_pass: self.options.merge_keys,
             };
             let rows = batch.num_rows() as u64;
-            let incoming = Incoming { files: &files, rows, suspects: Suspects::All, deletions: Vec::new() };
+            let incoming = Incoming {
+                files: &files,
+                rows,
+                suspects: Suspects::All,
+                deletions: Vec::new(),
+                deletions_applied: true,
+            };
             let outcome = merge.settle(&incoming, table.files().await?, None).await?;
             remove(&table, outcome.superseded.iter().map(|f| &f.path)).await;
             if outcome.adds.is_empty() {
@@ -112,7 +122,8 @@ impl<'a> Quarantine<'a> {
         }
     }
 
-    fn batch(&self, rows: &[QuarantinedRow]) -> Result<RecordBatch> {
+    fn batch(&self) -> Result<RecordBatch> {
+        let rows = &self.rows;
         let at = self.options.clock.now().with_timezone(&Utc).timestamp_micros();
         let table = self.job.table.name.as_str();
         let text = |f: &dyn Fn(&QuarantinedRow) -> Option<String>| -> ArrayRef {

@@ -17,6 +17,7 @@ use crate::{
     commit::{Committed, commit},
     doc::{FlowDoc, FlowId},
     filter::KeyFilter,
+    flow::Flow,
     job::{Landing, SyncOptions},
     keys::KeyCodec,
     merge::{Incoming, Merge, Outcome, Rule, Suspects},
@@ -103,8 +104,73 @@ impl<'a> RowsFlow<'a> {
         })
     }
 
-    /// Takes rows of the current unit.
-    pub(crate) async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Decides what the commit adds and removes.
+    async fn settle(&mut self, staged: &Staged) -> Result<Outcome> {
+        let append =
+            |removes| Outcome { adds: staged.files.clone(), inserted: staged.rows, removes, ..Outcome::default() };
+        let rule = match self.shape.landing {
+            Landing::Append | Landing::History => return Ok(append(Vec::new())),
+            Landing::Replace => {
+                let files = self.table.files().await?;
+                return Ok(append(files.into_iter().filter_map(|f| f.remove).collect()));
+            }
+            Landing::Cdc | Landing::CdcWithDeletes => Rule::Newest,
+            Landing::Diff => Rule::Mirror,
+        };
+        let Some(keyed) = &mut self.keyed else { return Ok(append(Vec::new())) };
+        let current = keyed.is_current(&self.table);
+        let merge = Merge {
+            scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
+            layout: layout(&self.table, self.shape, self.options)?,
+            codec: &keyed.codec,
+            deletion_codec: &keyed.deletion_codec,
+            rule,
+            keys_per_pass: self.options.merge_keys,
+        };
+        let mut learnt = None;
+        let suspects = if current && rule == Rule::Newest {
+            Suspects::Some { filter: &keyed.suspects, rows: keyed.suspect_rows }
+        } else {
+            if rule == Rule::Newest && staged.rows > 0 {
+                learnt = Some(KeyFilter::new(self.options.filter_bytes));
+            }
+            Suspects::All
+        };
+        let incoming = Incoming {
+            files: &staged.files,
+            rows: staged.rows,
+            suspects,
+            deletions: self.deletions.clone(),
+            deletions_applied: true,
+        };
+        let outcome = merge.settle(&incoming, self.table.files().await?, learnt.as_mut()).await?;
+        if let (Some(filter), Some(version)) = (learnt, self.table.version()) {
+            keyed.filter = Some((filter, version));
+        }
+        Ok(outcome)
+    }
+
+    fn count(&mut self, outcome: &Outcome, committed: bool) {
+        self.counts.rows_inserted += outcome.inserted;
+        self.counts.rows_updated += outcome.updated;
+        self.counts.rows_deleted += outcome.deleted;
+        self.counts.rows_unchanged += outcome.unchanged;
+        self.counts.commits += u64::from(committed);
+    }
+
+    /// The filter stays true over our own commit; files that were written again go away.
+    async fn after_commit(&mut self, outcome: &Outcome, version: Option<u64>) {
+        if let Some(keyed) = &mut self.keyed {
+            keyed.suspects = KeyFilter::new(SUSPECT_BYTES);
+            keyed.suspect_rows = 0;
+            keyed.filter = keyed.filter.take().zip(version).map(|((filter, _), version)| (filter, version));
+        }
+        remove(&self.table, outcome.superseded.iter().map(|f| &f.path)).await;
+    }
+}
+
+impl Flow for RowsFlow<'_> {
+    async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = align(batch, self.table.arrow(), Casts::Layout, &HashMap::new())?;
         self.counts.rows_read += batch.num_rows() as u64;
         self.counts.bytes_read += batch.get_array_memory_size() as u64;
@@ -127,22 +193,19 @@ impl<'a> RowsFlow<'a> {
         self.staging.push(batch).await
     }
 
-    /// The unit is whole.
-    pub(crate) async fn end_unit(&mut self) -> Result<()> {
+    async fn end_unit(&mut self) -> Result<()> {
         self.staging.end_unit().await
     }
 
-    pub(crate) fn staging(&self) -> &Staging {
+    fn staging(&self) -> &Staging {
         &self.staging
     }
 
-    /// The offset of what is committed.
-    pub(crate) fn offset(&self) -> Option<&Offset> {
+    fn offset(&self) -> Option<&Offset> {
         self.last.as_ref().and_then(|d| d.offset.as_ref())
     }
 
-    /// Commits all whole units with an offset. Nothing is committed when there is nothing to say.
-    pub(crate) async fn commit(&mut self, offset: Option<Offset>, caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
+    async fn commit(&mut self, offset: Option<Offset>, caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
         let staged = self.staging.finish().await?;
         let idle = staged.rows == 0 && self.shape.landing != Landing::Replace && self.shape.landing != Landing::Diff;
         if idle && self.last.is_some() && self.offset() == offset.as_ref() {
@@ -188,63 +251,12 @@ impl<'a> RowsFlow<'a> {
         }
     }
 
-    /// Decides what the commit adds and removes.
-    async fn settle(&mut self, staged: &Staged) -> Result<Outcome> {
-        let append =
-            |removes| Outcome { adds: staged.files.clone(), inserted: staged.rows, removes, ..Outcome::default() };
-        let rule = match self.shape.landing {
-            Landing::Append | Landing::History => return Ok(append(Vec::new())),
-            Landing::Replace => {
-                let files = self.table.files().await?;
-                return Ok(append(files.into_iter().filter_map(|f| f.remove).collect()));
-            }
-            Landing::Cdc | Landing::CdcWithDeletes => Rule::Newest,
-            Landing::Diff => Rule::Mirror,
-        };
-        let Some(keyed) = &mut self.keyed else { return Ok(append(Vec::new())) };
-        let current = keyed.is_current(&self.table);
-        let merge = Merge {
-            scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
-            layout: layout(&self.table, self.shape, self.options)?,
-            codec: &keyed.codec,
-            deletion_codec: &keyed.deletion_codec,
-            rule,
-            keys_per_pass: self.options.merge_keys,
-        };
-        let mut learnt = None;
-        let suspects = if current && rule == Rule::Newest {
-            Suspects::Some { filter: &keyed.suspects, rows: keyed.suspect_rows }
-        } else {
-            if rule == Rule::Newest && staged.rows > 0 {
-                learnt = Some(KeyFilter::new(self.options.filter_bytes));
-            }
-            Suspects::All
-        };
-        let incoming =
-            Incoming { files: &staged.files, rows: staged.rows, suspects, deletions: self.deletions.clone() };
-        let outcome = merge.settle(&incoming, self.table.files().await?, learnt.as_mut()).await?;
-        if let (Some(filter), Some(version)) = (learnt, self.table.version()) {
-            keyed.filter = Some((filter, version));
-        }
-        Ok(outcome)
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
     }
 
-    fn count(&mut self, outcome: &Outcome, committed: bool) {
-        self.counts.rows_inserted += outcome.inserted;
-        self.counts.rows_updated += outcome.updated;
-        self.counts.rows_deleted += outcome.deleted;
-        self.counts.rows_unchanged += outcome.unchanged;
-        self.counts.commits += u64::from(committed);
-    }
-
-    /// The filter stays true over our own commit; files that were written again go away.
-    async fn after_commit(&mut self, outcome: &Outcome, version: Option<u64>) {
-        if let Some(keyed) = &mut self.keyed {
-            keyed.suspects = KeyFilter::new(SUSPECT_BYTES);
-            keyed.suspect_rows = 0;
-            keyed.filter = keyed.filter.take().zip(version).map(|((filter, _), version)| (filter, version));
-        }
-        remove(&self.table, outcome.superseded.iter().map(|f| &f.path)).await;
+    fn version(&self) -> Option<u64> {
+        self.table.version()
     }
 }
 

@@ -7,6 +7,7 @@ use lakeflow_connect::{Activity, Error, ErrorKind, Offset, ReadEvent, ReadReques
 use crate::{
     deletes::{DeletesFlow, remembered},
     doc::{self, FlowDoc, FlowId, FlowKind},
+    flow::Flow,
     job::{Landing, SyncOptions, TableJob},
     quarantine::Quarantine,
     receipt::{Counts, Observer, TableReceipt},
@@ -59,6 +60,13 @@ struct Ended {
     after: Option<Offset>,
 }
 
+impl Ended {
+    /// A flow that was not run and never has been.
+    fn nowhere() -> Self {
+        Self { caught_up: true, before: None, after: None }
+    }
+}
+
 impl Run<'_> {
     async fn sync(&mut self) -> Result<TableReceipt> {
         let shape = Shape::of(self.job).await?;
@@ -67,11 +75,10 @@ impl Run<'_> {
             table: self.job.table.name.clone(),
             kind,
         });
-        let url = &self.job.destination;
-        let table = Table::open(url, &self.options.storage).await?;
+        let found = Table::open(&self.job.destination, &self.options.storage).await?;
         let (mut last, mut last_deletes) = (None, None);
-        if let Some(table) = &table {
-            schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, url))?;
+        if let Some(table) = &found {
+            schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, &self.job.destination))?;
             last = doc::read(table, &rows_id).await?;
             last_deletes = doc::read(table, &deletes_id).await?;
             self.check_history(&shape, table, last.as_ref()).await?;
@@ -79,58 +86,42 @@ impl Run<'_> {
         let before = last.as_ref().and_then(|d| d.offset.clone());
         let start = before.clone().filter(|_| !shape.landing.is_snapshot());
         let until = self.job.connector.latest_offset(&self.job.table, start.as_ref()).await?;
-        let deletes_before = last_deletes.as_ref().and_then(|d| d.offset.clone());
-
-        let unchanged = shape.landing.is_snapshot() && until.is_some() && until == before;
-        let (mut table, rows) = if let (true, Some(table)) = (unchanged, table.as_ref().map(|_| ())) {
-            let () = table;
-            (None, Ended { caught_up: true, before: before.clone(), after: before.clone() })
-        } else {
-            let request = ReadRequest::new(self.job.table.clone())
-                .start(start)
-                .until(until)
-                .max_records(self.options.max_records)
-                .bad_rows(self.options.bad_rows);
-            let mut events = shape.rows(&request)?.events(self.job.connector.read_table(request));
-            // Nothing is made at the destination for a source that cannot be read.
-            let first = match events.next().await {
-                Some(Err(error)) => return Err(error),
-                first => stream::iter(first),
-            };
-            let events = first.chain(events).boxed();
-            let table = self.ready(table, &shape).await?;
-            let deletions = remembered(last_deletes.as_ref());
-            let connection = self.job.connection.clone();
-            let flow = RowsFlow::new(rows_id, &shape, self.options, table, last.clone(), connection, deletions).await?;
-            let (flow, ended) = self.rows(flow, events).await?;
-            last = flow.last;
-            (Some(flow.table), ended)
-        };
-        let mut deletes = Ended { caught_up: true, before: deletes_before.clone(), after: deletes_before };
-        if shape.landing == Landing::CdcWithDeletes && rows.caught_up && !self.options.stop.is_stopped() {
-            let open = match table.take() {
-                Some(table) => table,
-                None => self.ready(None, &shape).await?,
-            };
-            let caught_up_from = last.as_ref().and_then(|d| d.caught_up_from);
-            let flow = DeletesFlow::new(
-                deletes_id,
-                &shape,
-                self.options,
-                open,
-                last_deletes,
-                self.job.connection.clone(),
-                caught_up_from,
-            )?;
-            let (flow, ended) = self.deletes(flow).await?;
-            deletes = ended;
-            table = Some(flow.table);
+        if shape.landing.is_snapshot() && until.is_some() && until == before {
+            let rows = Ended { caught_up: true, before: before.clone(), after: before };
+            return Ok(self.receipt(&shape, rows, Ended::nowhere(), found.and_then(|t| t.version())));
         }
-        let version = match &table {
-            Some(table) => table.version(),
-            None => Table::open(url, &self.options.storage).await?.and_then(|t| t.version()),
+        let request = ReadRequest::new(self.job.table.clone())
+            .start(start)
+            .until(until)
+            .max_records(self.options.max_records)
+            .bad_rows(self.options.bad_rows);
+        let mut events = shape.rows(&request)?.events(self.job.connector.read_table(request));
+        // Nothing is made at the destination for a source that cannot be read.
+        let first = match events.next().await {
+            Some(Err(error)) => return Err(error),
+            first => stream::iter(first),
         };
-        Ok(self.receipt(&shape, rows, deletes, version))
+        let events = first.chain(events).boxed();
+        let table = self.ready(found, &shape).await?;
+        let remembered = remembered(last_deletes.as_ref());
+        let connection = self.job.connection.clone();
+        let mut flow =
+            RowsFlow::new(rows_id, &shape, self.options, table, last, connection.clone(), remembered).await?;
+        let rows = self.drive(&mut flow, events, shape.landing.is_snapshot()).await?;
+        if shape.landing != Landing::CdcWithDeletes || !rows.caught_up || self.options.stop.is_stopped() {
+            let offset = last_deletes.and_then(|d| d.offset);
+            let deletes = Ended { caught_up: true, before: offset.clone(), after: offset };
+            return Ok(self.receipt(&shape, rows, deletes, flow.table.version()));
+        }
+        let caught_up_from = flow.last.and_then(|d| d.caught_up_from);
+        let mut flow =
+            DeletesFlow::new(deletes_id, &shape, self.options, flow.table, last_deletes, connection, caught_up_from)?;
+        let start = flow.offset().cloned();
+        let request = ReadRequest::new(self.job.table.clone()).start(start).bad_rows(self.options.bad_rows);
+        let as_rows = shape.deleted_rows(&request)?;
+        let events = as_rows.events(self.job.connector.read_table_deletes(request));
+        let deletes = self.drive(&mut flow, events, false).await?;
+        Ok(self.receipt(&shape, rows, deletes, flow.table.version()))
     }
 
     /// Refuses tables that this job must not write to.
@@ -155,11 +146,7 @@ impl Run<'_> {
     /// The table, made or widened where needed.
     async fn ready(&self, table: Option<Table>, shape: &Shape) -> Result<Table> {
         let url = &self.job.destination;
-        let open = match table {
-            Some(table) => Some(table),
-            None => Table::open(url, &self.options.storage).await?,
-        };
-        let mut table = match open {
+        let mut table = match table {
             Some(table) => table,
             None => Table::create(url, &self.options.storage, &shape.schema, &self.job.partition_by).await?,
         };
@@ -171,13 +158,36 @@ impl Run<'_> {
         Ok(table)
     }
 
-    async fn rows<'f>(&mut self, mut flow: RowsFlow<'f>, mut events: ReadStream) -> Result<(RowsFlow<'f>, Ended)> {
-        let before = flow.offset().cloned();
-        let snapshot = flow.shape.landing.is_snapshot();
-        let mut offset = before.clone();
+    /// Reads a flow to its end, committing on the way; what was whole before a failure is committed too.
+    async fn drive<F: Flow>(&mut self, flow: &mut F, events: ReadStream, snapshot: bool) -> Result<Ended> {
         let mut quarantine = Quarantine::new(self.job, self.options);
+        let mut offset = flow.offset().cloned();
+        let before = offset.clone();
+        let ended = self.read(flow, events, &mut quarantine, &mut offset, snapshot).await;
+        if ended.is_err() && !snapshot && flow.staging().rows() > 0 {
+            let kept = match quarantine.flush().await {
+                Ok(()) => flow.commit(offset.clone(), None).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
+                tracing::warn!(%error, "what was read before the failure was not committed");
+            }
+        }
+        self.counts.add(*flow.counts());
+        ended.map(|caught_up| Ended { caught_up, before, after: flow.offset().cloned() })
+    }
+
+    /// Whether it came to the end of what there is.
+    async fn read<F: Flow>(
+        &self,
+        flow: &mut F,
+        mut events: ReadStream,
+        quarantine: &mut Quarantine<'_>,
+        offset: &mut Option<Offset>,
+        snapshot: bool,
+    ) -> Result<bool> {
         let mut since = self.options.clock.now();
-        let mut rows_total = 0;
+        let mut rows = 0;
         loop {
             let event = tokio::select! {
                 biased;
@@ -186,112 +196,51 @@ impl Run<'_> {
                         quarantine.flush().await?;
                         flow.commit(offset.clone(), None).await?;
                     }
-                    self.note(&flow.counts);
-                    return Ok((flow, Ended { caught_up: false, before, after: offset.filter(|_| !snapshot) }));
+                    return Ok(false);
                 }
                 event = events.next() => event,
             };
-            match event {
+            match event.transpose()? {
                 None => break,
-                Some(Ok(ReadEvent::Records(Records::Arrow(batch)))) => {
+                Some(ReadEvent::Records(Records::Arrow(batch))) => {
                     flow.push(&batch).await?;
-                    self.progress(&flow.counts);
+                    self.observer.progress(&self.job.table.name, &self.total(flow.counts()));
                 }
-                Some(Ok(ReadEvent::Quarantined(rows))) => {
-                    flow.counts.rows_quarantined += rows.len() as u64;
-                    quarantine.push(rows).await?;
+                Some(ReadEvent::Quarantined(bad)) => {
+                    flow.counts().rows_quarantined += bad.len() as u64;
+                    quarantine.push(bad).await?;
                 }
-                Some(Ok(ReadEvent::Checkpoint(next))) => {
+                Some(ReadEvent::Checkpoint(next)) => {
                     flow.end_unit().await?;
-                    offset = Some(next);
+                    *offset = Some(next);
                     if !snapshot && self.is_due(flow.staging(), since) {
-                        rows_total += flow.staging().rows();
+                        rows += flow.staging().rows();
                         quarantine.flush().await?;
                         flow.commit(offset.clone(), None).await?;
-                        self.committed(&flow.counts, &flow.table);
+                        self.committed(flow);
                         since = self.options.clock.now();
                     }
                 }
-                Some(Ok(_)) => return Err(unknown_event()),
-                Some(Err(error)) => {
-                    if !snapshot && flow.staging().rows() > 0 {
-                        let kept = match quarantine.flush().await {
-                            Ok(()) => flow.commit(offset, None).await,
-                            Err(e) => Err(e),
-                        };
-                        if let Err(kept) = kept {
-                            tracing::warn!(error = %kept, "what was read before the failure was not committed");
-                        }
-                    }
-                    return Err(error);
+                Some(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Internal,
+                        "the connector sent an event this program does not know",
+                    ));
                 }
             }
         }
         if snapshot {
             flow.end_unit().await?;
         } else if flow.staging().open_rows() > 0 {
-            return Err(no_checkpoint());
+            return Err(Error::new(ErrorKind::Internal, "the connector sent rows after its last checkpoint")
+                .help("report this to the connector's author; those rows were not written"));
         }
-        rows_total += flow.staging().rows();
-        let cut = self.options.max_records.is_some_and(|max| rows_total >= max);
+        rows += flow.staging().rows();
+        let caught_up = self.options.max_records.is_none_or(|max| rows < max);
         quarantine.flush().await?;
-        flow.commit(offset.clone(), (!cut).then_some(self.started)).await?;
-        self.committed(&flow.counts, &flow.table);
-        self.note(&flow.counts);
-        Ok((flow, Ended { caught_up: !cut, before, after: offset }))
-    }
-
-    async fn deletes<'f>(&mut self, mut flow: DeletesFlow<'f>) -> Result<(DeletesFlow<'f>, Ended)> {
-        let before = flow.offset().cloned();
-        let mut offset = before.clone();
-        let request = ReadRequest::new(self.job.table.clone()).start(before.clone()).bad_rows(self.options.bad_rows);
-        let rows = flow.shape().deleted_rows(&request)?;
-        let mut events = rows.events(self.job.connector.read_table_deletes(request));
-        let mut quarantine = Quarantine::new(self.job, self.options);
-        let mut since = self.options.clock.now();
-        loop {
-            let event = tokio::select! {
-                biased;
-                () = self.options.stop.stopped() => {
-                    quarantine.flush().await?;
-                    flow.commit(offset.clone()).await?;
-                    self.note(&flow.counts);
-                    return Ok((flow, Ended { caught_up: false, before, after: offset }));
-                }
-                event = events.next() => event,
-            };
-            match event {
-                None => break,
-                Some(Ok(ReadEvent::Records(Records::Arrow(batch)))) => {
-                    flow.push(&batch).await?;
-                    self.progress(&flow.counts);
-                }
-                Some(Ok(ReadEvent::Quarantined(rows))) => {
-                    flow.counts.rows_quarantined += rows.len() as u64;
-                    quarantine.push(rows).await?;
-                }
-                Some(Ok(ReadEvent::Checkpoint(next))) => {
-                    flow.end_unit().await?;
-                    offset = Some(next);
-                    if self.is_due(flow.staging(), since) {
-                        quarantine.flush().await?;
-                        flow.commit(offset.clone()).await?;
-                        self.committed(&flow.counts, &flow.table);
-                        since = self.options.clock.now();
-                    }
-                }
-                Some(Ok(_)) => return Err(unknown_event()),
-                Some(Err(error)) => return Err(error),
-            }
-        }
-        if flow.staging().open_rows() > 0 {
-            return Err(no_checkpoint());
-        }
-        quarantine.flush().await?;
-        flow.commit(offset.clone()).await?;
-        self.committed(&flow.counts, &flow.table);
-        self.note(&flow.counts);
-        Ok((flow, Ended { caught_up: true, before, after: offset }))
+        flow.commit(offset.clone(), caught_up.then_some(self.started)).await?;
+        self.committed(flow);
+        Ok(caught_up)
     }
 
     fn is_due(&self, staging: &Staging, since: DateTime<Utc>) -> bool {
@@ -307,17 +256,10 @@ impl Run<'_> {
         total
     }
 
-    fn note(&mut self, flow: &Counts) {
-        self.counts.add(*flow);
-    }
-
-    fn progress(&self, flow: &Counts) {
-        self.observer.progress(&self.job.table.name, &self.total(flow));
-    }
-
-    fn committed(&self, flow: &Counts, table: &Table) {
-        if let Some(version) = table.version() {
-            self.observer.committed(&self.job.table.name, version, &self.total(flow));
+    fn committed<F: Flow>(&self, flow: &mut F) {
+        let total = self.total(flow.counts());
+        if let Some(version) = flow.version() {
+            self.observer.committed(&self.job.table.name, version, &total);
         }
     }
 
@@ -344,13 +286,4 @@ impl Run<'_> {
             table_version,
         }
     }
-}
-
-fn unknown_event() -> Error {
-    Error::new(ErrorKind::Internal, "the connector sent an event that this program does not know")
-}
-
-fn no_checkpoint() -> Error {
-    Error::new(ErrorKind::Internal, "the connector ended a read inside a unit: rows came after its last checkpoint")
-        .help("report this to the connector's author; nothing after the last checkpoint was written")
 }

@@ -1,5 +1,7 @@
 //! Each way of landing.
 
+use std::time::Duration;
+
 use lakeflow_connect::{ErrorKind, IngestionType};
 
 use crate::{source::Source, tables::Lake};
@@ -76,6 +78,38 @@ async fn a_row_older_than_a_deletion_that_was_applied_before_it_does_not_come_ba
     source.unit(&[("a", 6, "new")]);
     lake.sync(&source).await.unwrap();
     assert_eq!(lake.rows().await, ["a:6:new", "b:1:y", "c:1:z"]);
+}
+
+#[tokio::test]
+async fn a_deletion_is_remembered_for_a_day_and_then_forgotten() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    let kept = || std::fs::read_dir(tombstones(&lake)).unwrap().count();
+    source.unit(&[("a", 1, "x")]);
+    source.deletes(&[("a", 5)]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(kept(), 1);
+    for _ in 0..2 {
+        lake.wait(Duration::from_secs(20 * 3600));
+        source.unit(&[("b", 1, "x")]).unit(&[("a", 4, "late")]).deletes(&[("z", 1)]);
+        lake.sync(&source).await.unwrap();
+        assert_eq!(lake.rows().await, ["b:1:x"]);
+    }
+    // The first is older than a day; of those after it, one was written 20 hours ago and one now.
+    assert_eq!(kept(), 2);
+}
+
+fn tombstones(lake: &Lake) -> std::path::PathBuf {
+    let folders =
+        std::fs::read_dir(lake.path().join("_lakeflow")).unwrap().map(|f| f.unwrap().path().join("tombstones"));
+    folders.filter(|f| f.exists()).next().unwrap()
+}
+
+#[tokio::test]
+async fn json_rows_land_like_arrow_rows() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.json("{\"id\":\"a\",\"n\":\"2\",\"body\":\"x\"}\n{\"id\":\"b\",\"n\":1}\n", 2).unit(&[("a", 1, "older")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:2:x", "b:1:null"]);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::{StreamExt, future::BoxFuture, stream};
 use lakeflow_connect::{
-    Error, ErrorKind, IngestionType, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream,
-    Records, Result, Retry, StructType, TableMetadata, TableRef,
+    Error, ErrorKind, IngestionType, JsonLines, LakeflowConnect, Offset, QuarantinedRow, ReadEvent, ReadRequest,
+    ReadStream, Records, Result, Retry, StructType, TableMetadata, TableRef,
     arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray},
 };
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub type Row = (&'static str, i64, &'static str);
 
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
-    pub batches: Vec<RecordBatch>,
+    pub records: Vec<Records>,
     pub quarantined: Vec<QuarantinedRow>,
 }
 
@@ -97,25 +97,33 @@ impl Source {
     }
 
     pub fn batches(&self, batches: Vec<RecordBatch>) -> &Self {
-        self.change(|s| s.units.push(Unit { batches, quarantined: Vec::new() }));
+        let records = batches.into_iter().map(Records::Arrow).collect();
+        self.change(|s| s.units.push(Unit { records, quarantined: Vec::new() }));
+        self
+    }
+
+    /// Adds a unit of JSON lines.
+    pub fn json(&self, text: &'static str, rows: usize) -> &Self {
+        let lines = JsonLines { bytes: text.into(), rows };
+        self.change(|s| s.units.push(Unit { records: vec![Records::Json(lines)], quarantined: Vec::new() }));
         self
     }
 
     pub fn bad_rows(&self, quarantined: Vec<QuarantinedRow>) -> &Self {
-        self.change(|s| s.units.push(Unit { batches: Vec::new(), quarantined }));
+        self.change(|s| s.units.push(Unit { records: Vec::new(), quarantined }));
         self
     }
 
     /// Adds a unit of deletions.
     pub fn deletes(&self, of: &[(&'static str, i64)]) -> &Self {
         let of: Vec<Row> = of.iter().map(|(id, n)| (*id, *n, "")).collect();
-        self.change(|s| s.deletes.push(Unit { batches: vec![rows(&of)], quarantined: Vec::new() }));
+        self.change(|s| s.deletes.push(Unit { records: vec![Records::Arrow(rows(&of))], quarantined: Vec::new() }));
         self
     }
 
     /// Replaces the content, for snapshots.
     pub fn content(&self, of: &[Row]) -> &Self {
-        self.change(|s| s.units = vec![Unit { batches: vec![rows(of)], quarantined: Vec::new() }]);
+        self.change(|s| s.units = vec![Unit { records: vec![Records::Arrow(rows(of))], quarantined: Vec::new() }]);
         self
     }
 
@@ -185,8 +193,7 @@ impl Source {
             let until = request.until.as_ref().map_or(units.len(), |o| o.decode::<At>(1).unwrap().at);
             let mut events = Vec::new();
             for (number, unit) in units.iter().enumerate().take(until).skip(from) {
-                let batches = unit.batches.iter().map(|b| ReadEvent::Records(Records::Arrow(b.clone())));
-                events.extend(batches.map(|e| Step::Event(Ok(e))));
+                events.extend(unit.records.iter().map(|r| Step::Event(Ok(ReadEvent::Records(r.clone())))));
                 if !unit.quarantined.is_empty() {
                     events.push(Step::Event(Ok(ReadEvent::Quarantined(unit.quarantined.clone()))));
                 }

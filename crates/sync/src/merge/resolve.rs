@@ -36,6 +36,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) suspects: Suspects<'a>,
     /// Files of deletions with their rows.
     pub(crate) deletions: Vec<(DataFile, u64)>,
+    /// Whether the table was already cleared of what `deletions` remove.
+    pub(crate) deletions_applied: bool,
 }
 
 /// What to commit.
@@ -140,6 +142,8 @@ impl Merge<'_> {
         mut learn: Option<&mut KeyFilter>,
     ) -> Result<()> {
         let mut known = Known::default();
+        let mut look = self.rule == Rule::Mirror || learn.is_some();
+        look |= !incoming.deletions_applied && !incoming.deletions.is_empty();
         for (file, _) in &incoming.deletions {
             let mut rows = self.scanner.keys(file, self.deletion_codec).await?;
             while let Some((keys, cursors)) = next(&mut rows, self.deletion_codec).await? {
@@ -168,6 +172,7 @@ impl Merge<'_> {
                         Suspects::All => true,
                         Suspects::Some { filter, .. } => filter.contains(hash),
                     };
+                    look |= suspect;
                     if suspect || known.contains_key(key) {
                         note_incoming(&mut known, work, key, &cursors.get(row), id);
                     }
@@ -176,7 +181,7 @@ impl Merge<'_> {
             }
             work.rows[file] = at as u64;
         }
-        if known.is_empty() && self.rule != Rule::Mirror && learn.is_none() {
+        if !look {
             return Ok(());
         }
         for file in work.incoming..work.files.len() {
