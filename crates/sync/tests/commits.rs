@@ -124,3 +124,12 @@ fn large_unit() -> Vec<lakeflow_connect::arrow::array::RecordBatch> {
     };
     (0..40).map(batch).collect()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_can_be_a_task_of_its_own() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x")]);
+    let (job, options) = (lake.job(&source), lake.options.clone());
+    let run = tokio::spawn(async move { sync_table(job, &options, &()).await });
+    assert!(run.await.unwrap().unwrap().caught_up);
+}
