@@ -1,1 +1,18 @@
-fn main() {}
+//! `lakeflow`: brings data from source systems into Delta tables.
+
+mod args;
+mod commands;
+mod exit;
+mod logging;
+mod output;
+mod pipeline;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    logging::start(cli.verbose);
+    ExitCode::from(commands::run(cli.command))
+}

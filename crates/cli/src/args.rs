@@ -1,0 +1,257 @@
+//! The grammar: one set of words on every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Exit codes:
+  0  done                         4  the source is unavailable: try again later
+  1  some tables failed           5  the data or the source's answers are not as they must be
+  2  wrong usage or configuration 6  the destination refused: another writer, no space, no permission
+  3  credentials or permission    130  interrupted; what was committed stays
+
+Start with:  lakeflow demo";
+
+/// Brings data from source systems into Delta tables: nothing lost, nothing twice.
+#[derive(Debug, Parser)]
+#[command(name = "lakeflow", version, after_help = AFTER, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// More detail on standard error: -v for steps, -vv for requests.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the whole way, from a simulated server into Delta tables. Needs nothing.
+    Demo(DemoArgs),
+    /// Lists the sources, or the options of one.
+    Sources(SourcesArgs),
+    /// Connects and says what works, what does not, and what to do about it.
+    Check(ReadArgs),
+    /// Lists the tables of a source.
+    Tables(ReadArgs),
+    /// Shows the schema of tables.
+    Schema(SchemaArgs),
+    /// Shows the first rows of a table.
+    Preview(PreviewArgs),
+    /// Moves what is new into Delta tables and ends when it has caught up.
+    Sync(SyncArgs),
+    /// Shows, resets or exports how far each table has been read.
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Serves a simulated source on this machine.
+    Simulate(SimulateArgs),
+}
+
+/// Where to read, and which tables.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// A pipeline file in YAML: connection, tables and destination in one place.
+    #[arg(value_name = "PIPELINE.yaml")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// The source to read; `lakeflow sources` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// A connection option. Values may hold ${env:NAME} and ${file:PATH}. Repeatable.
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+    /// A table to read; all when not given. Repeatable.
+    #[arg(long = "table", value_name = "NAME")]
+    pub(crate) tables: Vec<String>,
+    /// An option of every selected table. Repeatable.
+    #[arg(long = "table-option", value_name = "KEY=VALUE")]
+    pub(crate) table_options: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// For people.
+    Table,
+    /// Spark DDL.
+    Ddl,
+    /// Spark's schema JSON, as `StructType.json()` writes it.
+    Json,
+    /// Arrow types.
+    Arrow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SourcesArgs {
+    /// Show the options of this source.
+    pub(crate) name: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: SchemaFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How many rows of each table.
+    #[arg(short = 'n', long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rows: u64,
+    /// Only these columns, comma-separated.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The directory of the Delta tables; each table lands in DIR/<table>.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: CommitLimits,
+    /// How to print; JSON lines when standard output is not a terminal.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+}
+
+/// When rows gathered so far are committed: at the first limit that is reached, at the next checkpoint.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct CommitLimits {
+    /// Commit after this many rows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) commit_rows: Option<u64>,
+    /// Commit after this many megabytes of rows in memory.
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) commit_megabytes: Option<u64>,
+    /// Commit after this many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) commit_seconds: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Shows how far each table has been read.
+    Show(StateArgs),
+    /// Forgets how far a table has been read, so that the next sync reads it in full.
+    Reset(ResetArgs),
+    /// Writes the state of all tables as JSON lines.
+    Export(ExportArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StateArgs {
+    /// The directory of the Delta tables.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// A table of the directory; all when not given. Repeatable.
+    #[arg(long = "table", value_name = "NAME")]
+    pub(crate) tables: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResetArgs {
+    /// The directory of the Delta tables.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// The table to reset. Repeatable.
+    #[arg(long = "table", value_name = "NAME", required = true)]
+    pub(crate) tables: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// The directory of the Delta tables.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// A table of the directory; all when not given. Repeatable.
+    #[arg(long = "table", value_name = "NAME")]
+    pub(crate) tables: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SimulateArgs {
+    /// The source to simulate.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// A property of the simulated server: its volume or how it behaves. Repeatable.
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Where the Delta tables go; a new temporary directory when not given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_same_words_work_on_every_reading_command() {
+        for command in ["check", "tables", "schema", "preview", "sync"] {
+            let line = ["lakeflow", command, "--source", "fhir", "--option", "a=b", "--option", "c=d", "--table", "Patient"];
+            Cli::try_parse_from(line.into_iter().chain(["--table-option", "x=y", "--format", "json"]))
+                .unwrap_or_else(|e| panic!("{command}: {e}"));
+        }
+    }
+
+    #[test]
+    fn a_missing_command_is_a_usage_error() {
+        assert_eq!(Cli::try_parse_from(["lakeflow"]).unwrap_err().exit_code(), 2);
+        assert_eq!(Cli::try_parse_from(["lakeflow", "snyc"]).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,122 @@
+//! `lakeflow check`: connects, tries every table, and says what to do about problems.
+
+use futures::{StreamExt, future::join_all};
+use lakeflow_connect::{
+    Error, LakeflowConnect, ReadEvent, ReadRequest, Registry, Result, TableMetadata, TableRef,
+};
+use serde_json::{Map, Value, json};
+
+use super::run::Connected;
+use crate::{
+    args::ReadArgs,
+    exit,
+    output::{Column, Console, Table, error_json},
+};
+
+/// What was learned of one table.
+struct Learned {
+    columns: usize,
+    metadata: TableMetadata,
+    has_rows: bool,
+}
+
+pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console) -> Result<u8> {
+    let connected = Connected::open(&args.selection, registry, console)?;
+    let connector = &*connected.connector;
+    let facts = connector.describe().await?;
+    let tables = connected.tables().await?;
+    show_connection(&connected, &facts, tables.len(), console);
+
+    let refs: Vec<TableRef> = tables.iter().map(|t| t.table_ref()).collect();
+    let outcomes = join_all(refs.iter().map(|table| probe(connector, table))).await;
+    if console.is_json() {
+        refs.iter().zip(&outcomes).for_each(|(table, outcome)| console.print_json(&table_json(table, outcome)));
+    } else {
+        show_tables(&refs, &outcomes, console);
+    }
+
+    let failures: Vec<u8> = outcomes.iter().filter_map(|o| o.as_ref().err()).map(exit::of).collect();
+    Ok(exit::of_tables(outcomes.len() - failures.len(), &failures))
+}
+
+/// Schema, metadata and the first rows: everything a sync needs, without storing anything.
+async fn probe(connector: &dyn LakeflowConnect, table: &TableRef) -> Result<Learned> {
+    let columns = connector.get_table_schema(table).await?.fields.len();
+    let metadata = connector.read_table_metadata(table).await?;
+    let mut events = connector.read_table(ReadRequest::new(table.clone()).max_records(1));
+    let mut has_rows = false;
+    while let Some(event) = events.next().await {
+        match event? {
+            ReadEvent::Records(records) if records.rows() > 0 => {
+                has_rows = true;
+                break;
+            }
+            _ => {}
+        }
+    }
+    Ok(Learned { columns, metadata, has_rows })
+}
+
+fn show_connection(connected: &Connected, facts: &[(String, String)], tables: usize, console: &Console) {
+    if console.is_json() {
+        let facts: Map<String, Value> = facts.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
+        console.print_json(&json!({
+            "check": "connection", "ok": true, "source": connected.pipeline.source, "facts": facts, "tables": tables,
+        }));
+        return;
+    }
+    console.heading(&format!("{}: connected", connected.pipeline.source));
+    let longest = facts.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
+    for (what, value) in facts {
+        console.print(&format!("  {what:longest$}  {value}"));
+    }
+}
+
+fn show_tables(tables: &[TableRef], outcomes: &[Result<Learned>], console: &Console) {
+    let mut shown = Table::new(&[
+        Column::left("table"),
+        Column::left("check"),
+        Column::right("columns"),
+        Column::left("ingestion"),
+        Column::left("primary key"),
+        Column::left("cursor"),
+    ]);
+    for (table, outcome) in tables.iter().zip(outcomes) {
+        match outcome {
+            Ok(learned) => {
+                let m = &learned.metadata;
+                shown.row([
+                    table.name.as_str(),
+                    if learned.has_rows { "reads" } else { "reads, empty" },
+                    &learned.columns.to_string(),
+                    &m.ingestion_type.to_string(),
+                    &m.primary_keys.join(", "),
+                    m.cursor_field.as_deref().unwrap_or(""),
+                ]);
+            }
+            Err(_) => shown.row([table.name.as_str(), "fails", "", "", "", ""]),
+        }
+    }
+    console.print("");
+    console.print(&shown.render(console.width()));
+    let failed: Vec<(&TableRef, &Error)> =
+        tables.iter().zip(outcomes).filter_map(|(t, o)| o.as_ref().err().map(|e| (t, e))).collect();
+    if !failed.is_empty() {
+        console.print("");
+        console.heading("What to do");
+        for (table, error) in failed {
+            console.print(&format!("  {}: {error}", table.name));
+        }
+    }
+}
+
+fn table_json(table: &TableRef, outcome: &Result<Learned>) -> Value {
+    match outcome {
+        Ok(learned) => json!({
+            "check": "table", "ok": true, "table": table.name, "columns": learned.columns, "has_rows": learned.has_rows,
+            "ingestion_type": learned.metadata.ingestion_type, "primary_keys": learned.metadata.primary_keys,
+            "cursor_field": learned.metadata.cursor_field,
+        }),
+        Err(error) => json!({ "check": "table", "ok": false, "table": table.name, "error": error_json(error) }),
+    }
+}

@@ -1,0 +1,8 @@
+//! One module per command.
+
+mod check;
+mod run;
+mod sources;
+mod tables;
+
+pub(crate) use run::run;

@@ -1,0 +1,68 @@
+//! From the command line to a command to an exit code.
+
+use std::sync::Arc;
+
+use lakeflow_connect::{Context, Error, ErrorKind, LakeflowConnect, Registry, Result};
+
+use super::{check, sources, tables};
+use crate::{
+    args::{Command, Format, Selection},
+    exit,
+    output::Console,
+    pipeline::{Pipeline, TableSpec},
+};
+
+/// Runs a command and says what failed; the exit code.
+pub(crate) fn run(command: Command) -> u8 {
+    let console = Console::new(format_of(&command));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(command, &console)),
+        Err(why) => Err(Error::new(ErrorKind::Internal, "the async runtime could not start").caused_by(why)),
+    };
+    outcome.unwrap_or_else(|error| {
+        console.error(&error);
+        exit::of(&error)
+    })
+}
+
+async fn dispatch(command: Command, console: &Console) -> Result<u8> {
+    let registry = Registry::builtin();
+    match command {
+        Command::Sources(args) => sources::run(&args, &registry, console),
+        Command::Check(args) => check::run(&args, &registry, console).await,
+        Command::Tables(args) => tables::run(&args, &registry, console).await,
+        _ => Err(Error::new(ErrorKind::Internal, "not wired")),
+    }
+}
+
+fn format_of(command: &Command) -> Format {
+    match command {
+        Command::Demo(args) => args.format,
+        Command::Sources(args) => args.format,
+        Command::Check(args) | Command::Tables(args) => args.format,
+        Command::Preview(args) => args.format,
+        _ => Format::Table,
+    }
+}
+
+/// A connection, and what was asked of it.
+pub(super) struct Connected {
+    pub(super) pipeline: Pipeline,
+    pub(super) connector: Arc<dyn LakeflowConnect>,
+}
+
+impl Connected {
+    /// Resolves the selection and connects; no request is made yet.
+    pub(super) fn open(selection: &Selection, registry: &Registry, console: &Console) -> Result<Self> {
+        let pipeline = Pipeline::resolve(selection, registry, console)?;
+        let connector = registry.connect(pipeline.source, &pipeline.options, &Context::new())?;
+        Ok(Self { pipeline, connector })
+    }
+
+    /// The selected tables, or all.
+    pub(super) async fn tables(&self) -> Result<Vec<TableSpec>> {
+        let has = if self.pipeline.tables.is_some() { Vec::new() } else { self.connector.list_tables().await? };
+        self.pipeline.tables(has)
+    }
+}

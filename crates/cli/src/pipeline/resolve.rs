@@ -1,0 +1,198 @@
+//! From what was typed and what the pipeline file says to what will be done.
+
+use std::path::{Path, PathBuf};
+
+use lakeflow_connect::{
+    Error, ErrorKind, Options, Registry, Result, SourceDescriptor,
+    options::{Level, Problems},
+};
+
+use super::{
+    file::{self, PipelineFile},
+    references,
+    table::TableSpec,
+};
+use crate::{args::Selection, output::Console};
+
+/// What a command works on, references resolved.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    /// A name for people and receipts, from the file.
+    pub(crate) connection_name: Option<String>,
+    /// The source's own name.
+    pub(crate) source: &'static str,
+    /// Connection options.
+    pub(crate) options: Options,
+    /// `None`: all tables of the source, with `every_table` as their configuration.
+    pub(crate) tables: Option<Vec<TableSpec>>,
+    /// `--table-option`s.
+    every_table: Vec<(String, String)>,
+    /// Where the Delta tables go, when the file says so.
+    pub(crate) destination: Option<PathBuf>,
+}
+
+impl Pipeline {
+    /// Joins the file and the flags; flags win. Tells the console which texts are secrets.
+    pub(crate) fn resolve(selection: &Selection, registry: &Registry, console: &Console) -> Result<Self> {
+        let typed = typed_pairs("--option", &selection.options)?;
+        let every_table = typed_pairs("--table-option", &selection.table_options)?;
+        let base = selection.pipeline.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let file = selection.pipeline.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let source = source_name(selection, &file, registry)?;
+        let descriptor = registry.source(&source)?.descriptor();
+
+        let mut problems = Problems::default();
+        let mut options = Options::new();
+        for (key, text) in &file.options {
+            resolve_option(&mut options, descriptor, (key, text), (&base, "in the pipeline file"), console, &mut problems);
+        }
+        for (key, text) in &typed {
+            resolve_option(&mut options, descriptor, (key, text), (Path::new(""), "on the command line"), console, &mut problems);
+        }
+        let every_table = resolve_all(every_table, &mut problems);
+        problems.into_result()?;
+
+        let mut pipeline = Self {
+            connection_name: file.connection_name,
+            source: descriptor.name,
+            options,
+            tables: file.tables,
+            every_table,
+            destination: file.destination,
+        };
+        pipeline.select(&selection.tables)?;
+        Ok(pipeline)
+    }
+
+    /// The tables to work on: the selected ones, or all that the source `has`.
+    pub(crate) fn tables(&self, has: impl IntoIterator<Item = String>) -> Result<Vec<TableSpec>> {
+        match &self.tables {
+            Some(tables) => Ok(tables.clone()),
+            None => has.into_iter().map(|name| self.configured(TableSpec::new(name))).collect(),
+        }
+    }
+
+    fn select(&mut self, names: &[String]) -> Result<()> {
+        let tables = match self.tables.take() {
+            None if names.is_empty() => return Ok(()),
+            None => names.iter().map(TableSpec::new).collect(),
+            Some(tables) if names.is_empty() => tables,
+            Some(tables) => names
+                .iter()
+                .map(|name| {
+                    tables.iter().find(|t| t.source_table == *name).cloned().ok_or_else(|| {
+                        Error::unknown("table in the pipeline file", name, tables.iter().map(|t| t.source_table.as_str()))
+                    })
+                })
+                .collect::<Result<_>>()?,
+        };
+        self.tables = Some(tables.into_iter().map(|table| self.configured(table)).collect::<Result<_>>()?);
+        Ok(())
+    }
+
+    fn configured(&self, mut table: TableSpec) -> Result<TableSpec> {
+        let mut problems = Problems::default();
+        for (key, value) in &self.every_table {
+            table.configuration.set(key, value.clone(), &mut problems);
+        }
+        problems.into_result()?;
+        Ok(table)
+    }
+}
+
+fn source_name(selection: &Selection, file: &PipelineFile, registry: &Registry) -> Result<String> {
+    match (&selection.source, &selection.pipeline) {
+        (Some(source), None) => Ok(source.clone()),
+        (None, Some(_)) => Ok(file.source.clone()),
+        (Some(source), Some(_)) if *source == file.source => Ok(source.clone()),
+        (Some(_), Some(_)) => Err(Error::new(ErrorKind::Config, "--source and the pipeline file name different sources")
+            .help("leave --source out, or use another file")),
+        (None, None) => {
+            let names: Vec<&str> = registry.sources().map(|d| d.name).collect();
+            Err(Error::new(ErrorKind::Config, "nothing says which source to read")
+                .help(format!("give --source NAME or a pipeline file; there are: {}", names.join(", "))))
+        }
+    }
+}
+
+fn resolve_option(
+    options: &mut Options,
+    descriptor: &SourceDescriptor,
+    (key, text): (&str, &str),
+    (base, place): (&Path, &str),
+    console: &Console,
+    problems: &mut Problems,
+) {
+    let doc = descriptor.options.iter().find(|d| d.level == Level::Connection && d.name.eq_ignore_ascii_case(key));
+    let referred = references::is_reference(text);
+    match references::resolve(text, base) {
+        Ok(value) => {
+            if doc.is_none_or(|d| d.is_secret()) {
+                console.never_show(&value);
+            }
+            if doc.is_some_and(|d| d.is_secret()) && !referred {
+                console.note(&format!(
+                    "'{key}' is a secret and stands {place} as plain text; ${{env:NAME}} or ${{file:PATH}} keeps it out of there"
+                ));
+            }
+            options.insert(key, value);
+        }
+        Err(problem) => problems.add(format!("'{key}' {problem}")),
+    }
+}
+
+fn resolve_all(pairs: Vec<(String, String)>, problems: &mut Problems) -> Vec<(String, String)> {
+    let resolve = |(key, text): (String, String)| match references::resolve(&text, Path::new("")) {
+        Ok(value) => Some((key, value)),
+        Err(problem) => {
+            problems.add(format!("'{key}' {problem}"));
+            None
+        }
+    };
+    pairs.into_iter().filter_map(resolve).collect()
+}
+
+/// Splits `KEY=VALUE`; a problem tells which one it is but not its text, which may be a secret.
+pub(crate) fn typed_pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>> {
+    let split = |(index, text): (usize, &String)| {
+        text.split_once('=').filter(|(key, _)| !key.trim().is_empty()).map_or_else(
+            || Err(Error::new(ErrorKind::Config, format!("the {} {flag} is not of the form KEY=VALUE", ordinal(index + 1)))),
+            |(key, value)| Ok((key.trim().to_owned(), value.to_owned())),
+        )
+    };
+    texts.iter().enumerate().map(split).collect()
+}
+
+fn ordinal(n: usize) -> String {
+    let suffix = match (n % 10, n % 100) {
+        (1, rest) if rest != 11 => "st",
+        (2, rest) if rest != 12 => "nd",
+        (3, rest) if rest != 13 => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_without_equals_is_told_without_its_text() {
+        let error = typed_pairs("--option", &["a=b=c".into(), "hunter2".into()]).unwrap_err().to_string();
+        assert_eq!(error, "the 2nd --option is not of the form KEY=VALUE");
+        assert_eq!(typed_pairs("--option", &["a=b=c".into()]).unwrap(), [("a".to_owned(), "b=c".to_owned())]);
+    }
+
+    #[test]
+    fn ordinals_read_like_english() {
+        assert_eq!([1, 2, 3, 11, 12, 21].map(ordinal).join(" "), "1st 2nd 3rd 11th 12th 21st");
+    }
+
+    #[test]
+    fn without_a_source_the_known_ones_are_listed() {
+        let error = Pipeline::resolve(&Selection::default(), &Registry::builtin(), &Console::silent()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.help_text().unwrap().contains("--source NAME"));
+    }
+}
