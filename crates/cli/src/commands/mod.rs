@@ -2,6 +2,7 @@
 
 mod check;
 mod run;
+mod schema;
 mod sources;
 mod tables;
 

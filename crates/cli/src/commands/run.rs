@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lakeflow_connect::{Context, Error, ErrorKind, LakeflowConnect, Registry, Result};
 
-use super::{check, sources, tables};
+use super::{check, schema, sources, tables};
 use crate::{
     args::{Command, Format, Selection},
     exit,
@@ -32,6 +32,7 @@ async fn dispatch(command: Command, console: &Console) -> Result<u8> {
         Command::Sources(args) => sources::run(&args, &registry, console),
         Command::Check(args) => check::run(&args, &registry, console).await,
         Command::Tables(args) => tables::run(&args, &registry, console).await,
+        Command::Schema(args) => schema::run(&args, &registry, console).await,
         _ => Err(Error::new(ErrorKind::Internal, "not wired")),
     }
 }
