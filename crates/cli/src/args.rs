@@ -138,6 +138,9 @@ pub(crate) struct SyncArgs {
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: CommitLimits,
+    /// How many tables to move at the same time.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: u8,
     /// How to print; JSON lines when standard output is not a terminal.
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,

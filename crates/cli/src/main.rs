@@ -3,9 +3,12 @@
 mod args;
 mod commands;
 mod exit;
+mod interrupt;
+mod lake;
 mod logging;
 mod output;
 mod pipeline;
+mod syncing;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@ mod check;
 mod run;
 mod schema;
 mod sources;
+mod sync;
 mod tables;
 
 pub(crate) use run::run;

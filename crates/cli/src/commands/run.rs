@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lakeflow_connect::{Context, Error, ErrorKind, LakeflowConnect, Registry, Result};
 
-use super::{check, schema, sources, tables};
+use super::{check, schema, sources, sync, tables};
 use crate::{
     args::{Command, Format, Selection},
     exit,
@@ -14,7 +14,7 @@ use crate::{
 
 /// Runs a command and says what failed; the exit code.
 pub(crate) fn run(command: Command) -> u8 {
-    let console = Console::new(format_of(&command));
+    let console = Arc::new(Console::new(format_of(&command)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(command, &console)),
@@ -26,13 +26,14 @@ pub(crate) fn run(command: Command) -> u8 {
     })
 }
 
-async fn dispatch(command: Command, console: &Console) -> Result<u8> {
+async fn dispatch(command: Command, console: &Arc<Console>) -> Result<u8> {
     let registry = Registry::builtin();
     match command {
         Command::Sources(args) => sources::run(&args, &registry, console),
         Command::Check(args) => check::run(&args, &registry, console).await,
         Command::Tables(args) => tables::run(&args, &registry, console).await,
         Command::Schema(args) => schema::run(&args, &registry, console).await,
+        Command::Sync(args) => sync::run(&args, &registry, console).await,
         _ => Err(Error::new(ErrorKind::Internal, "not wired")),
     }
 }
@@ -43,6 +44,7 @@ fn format_of(command: &Command) -> Format {
         Command::Sources(args) => args.format,
         Command::Check(args) | Command::Tables(args) => args.format,
         Command::Preview(args) => args.format,
+        Command::Sync(args) => sync::format(args),
         _ => Format::Table,
     }
 }

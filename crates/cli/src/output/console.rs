@@ -99,6 +99,11 @@ impl Console {
         }
     }
 
+    /// As [`Console::error`], for one table of several.
+    pub(crate) fn error_in(&self, table: &str, error: &Error) {
+        self.say(&format!("error in {table}"), &Style::new().red().bold().for_stderr(), &error.to_string());
+    }
+
     fn say(&self, what: &str, look: &Style, text: &str) {
         if !self.silent {
             let _ = writeln!(std::io::stderr().lock(), "{}: {}", look.apply_to(what), self.redact(text));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lakeflow_connect::{
     Error, ErrorKind, Options, Registry, Result, SourceDescriptor,
-    options::{Level, Problems},
+    options::{Level, OptionKind, Problems},
 };
 
 use super::{
@@ -70,6 +70,16 @@ impl Pipeline {
             Some(tables) => Ok(tables.clone()),
             None => has.into_iter().map(|name| self.configured(TableSpec::new(name))).collect(),
         }
+    }
+
+    /// What tells this system from another one of its kind: the connection's name, else its address.
+    pub(crate) fn identity(&self, registry: &Registry) -> Result<Option<String>> {
+        if self.connection_name.is_some() {
+            return Ok(self.connection_name.clone());
+        }
+        let descriptor = registry.source(self.source)?.descriptor();
+        let address = descriptor.options.iter().find(|d| d.required && matches!(d.kind, OptionKind::Url));
+        Ok(address.and_then(|doc| self.options.get(doc.name)).map(|url| url.trim().trim_end_matches('/').to_owned()))
     }
 
     fn select(&mut self, names: &[String]) -> Result<()> {

@@ -55,6 +55,7 @@ pub(crate) struct TableConfiguration {
     pub(crate) primary_keys: Option<Vec<String>>,
     pub(crate) sequence_by: Option<String>,
     pub(crate) cluster_by: Option<Vec<String>>,
+    pub(crate) partition_by: Option<Vec<String>>,
     pub(crate) options: Options,
 }
 
@@ -68,6 +69,7 @@ impl TableConfiguration {
             },
             "primary_keys" => self.primary_keys = columns(key, &value, problems),
             "cluster_by" => self.cluster_by = columns(key, &value, problems),
+            "partition_by" => self.partition_by = columns(key, &value, problems),
             "sequence_by" => match value.trim() {
                 "" => problems.add("'sequence_by' must name a column"),
                 column => self.sequence_by = Some(column.to_owned()),
