@@ -44,6 +44,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     State(StateCommand),
     /// Serves a simulated source on this machine.
+    #[command(after_help = crate::commands::simulators_help())]
     Simulate(SimulateArgs),
 }
 
@@ -183,6 +184,14 @@ pub(crate) struct StateArgs {
     pub(crate) format: Format,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rows {
+    /// Empty the table in the same commit; its history can still be read until a vacuum.
+    Remove,
+    /// Leave the rows; the next sync merges into them by key. Not for append tables.
+    Keep,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct ResetArgs {
     /// The directory of the Delta tables.
@@ -191,6 +200,9 @@ pub(crate) struct ResetArgs {
     /// The table to reset. Repeatable.
     #[arg(long = "table", value_name = "NAME", required = true)]
     pub(crate) tables: Vec<String>,
+    /// What happens to the rows that are there.
+    #[arg(long, value_enum)]
+    pub(crate) rows: Rows,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,

@@ -20,8 +20,9 @@ pub(crate) fn watch(console: &Arc<Console>) -> Stop {
     stop
 }
 
+/// Returns at Ctrl-C or SIGTERM.
 #[cfg(unix)]
-async fn signal() {
+pub(crate) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -32,8 +33,9 @@ async fn signal() {
     }
 }
 
+/// Returns at Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() {
+pub(crate) async fn signal() {
     interrupt().await;
 }
 

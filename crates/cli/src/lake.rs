@@ -55,6 +55,11 @@ impl Lake {
         self.path.as_ref().map(|path| path.join(OURS).join("receipts"))
     }
 
+    /// Whether the directory is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// The directory as the user wrote it.
     pub(crate) fn shown(&self) -> &str {
         &self.shown

@@ -1,10 +1,14 @@
 //! One module per command.
 
 mod check;
+mod preview;
 mod run;
 mod schema;
+mod simulate;
 mod sources;
+mod state;
 mod sync;
 mod tables;
 
 pub(crate) use run::run;
+pub(crate) use simulate::help as simulators_help;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lakeflow_connect::{Context, Error, ErrorKind, LakeflowConnect, Registry, Result};
 
-use super::{check, schema, sources, sync, tables};
+use super::{check, preview, schema, simulate, sources, state, sync, tables};
 use crate::{
-    args::{Command, Format, Selection},
-    exit,
+    args::{Command, Format, SchemaFormat, Selection, StateCommand},
+    demo, exit,
     output::Console,
     pipeline::{Pipeline, TableSpec},
 };
@@ -34,7 +34,10 @@ async fn dispatch(command: Command, console: &Arc<Console>) -> Result<u8> {
         Command::Tables(args) => tables::run(&args, &registry, console).await,
         Command::Schema(args) => schema::run(&args, &registry, console).await,
         Command::Sync(args) => sync::run(&args, &registry, console).await,
-        _ => Err(Error::new(ErrorKind::Internal, "not wired")),
+        Command::Demo(args) => demo::run(&args, &registry, console).await,
+        Command::Preview(args) => preview::run(&args, &registry, console).await,
+        Command::Simulate(args) => simulate::run(&args, console).await,
+        Command::State(command) => state::run(&command, console).await,
     }
 }
 
@@ -45,7 +48,12 @@ fn format_of(command: &Command) -> Format {
         Command::Check(args) | Command::Tables(args) => args.format,
         Command::Preview(args) => args.format,
         Command::Sync(args) => sync::format(args),
-        _ => Format::Table,
+        Command::Simulate(args) => args.format,
+        Command::State(StateCommand::Show(args)) => args.format,
+        Command::State(StateCommand::Reset(args)) => args.format,
+        Command::State(StateCommand::Export(_)) => Format::Json,
+        Command::Schema(args) if args.format == SchemaFormat::Json => Format::Json,
+        Command::Schema(_) => Format::Table,
     }
 }
 

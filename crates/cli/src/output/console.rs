@@ -84,6 +84,13 @@ impl Console {
         self.print(&style(text).bold().to_string());
     }
 
+    /// Says what can be done next, on standard error.
+    pub(crate) fn hint(&self, text: &str) {
+        if !self.silent {
+            let _ = writeln!(std::io::stderr().lock(), "{}", Style::new().dim().for_stderr().apply_to(self.redact(text)));
+        }
+    }
+
     /// Says something the user should know, on standard error.
     pub(crate) fn note(&self, text: &str) {
         self.say("note", &Style::new().yellow().for_stderr(), text);

@@ -1,0 +1,9 @@
+//! The demo: a simulated FHIR server, two syncs, and a comparison of every row.
+
+mod memory;
+mod run;
+mod server;
+mod story;
+mod verify;
+
+pub(crate) use run::run;
