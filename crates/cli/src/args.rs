@@ -6,10 +6,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER: &str = "\
 Exit codes:
-  0  done                         4  the source is unavailable: try again later
-  1  some tables failed           5  the data or the source's answers are not as they must be
-  2  wrong usage or configuration 6  the destination refused: another writer, no space, no permission
-  3  credentials or permission    130  interrupted; what was committed stays
+  0    done
+  1    some tables failed, the others are done
+  2    wrong usage or configuration
+  3    the credentials were refused or do not allow this
+  4    the source is unavailable: try again later
+  5    the data or the source's answers are not as they must be
+  6    the destination refused: another writer, no space, no permission
+  130  interrupted; what was committed stays
 
 Start with:  lakeflow demo";
 

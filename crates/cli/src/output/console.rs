@@ -96,9 +96,10 @@ impl Console {
         self.say("note", &Style::new().yellow().for_stderr(), text);
     }
 
-    /// Says what failed and what to do next, on standard error; one JSON line when results are JSON.
+    /// Says what failed and what to do next, on standard error; one JSON line when results are JSON and no terminal
+    /// shows it.
     pub(crate) fn error(&self, error: &Error) {
-        if self.json {
+        if self.json && !std::io::stderr().is_terminal() {
             let line = self.redact(&json!({ "error": error_json(error) }).to_string());
             let _ = writeln!(std::io::stderr().lock(), "{line}");
         } else {

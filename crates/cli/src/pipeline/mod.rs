@@ -6,4 +6,4 @@ mod resolve;
 mod table;
 
 pub(crate) use resolve::{Pipeline, typed_pairs};
-pub(crate) use table::{ScdType, TableConfiguration, TableSpec};
+pub(crate) use table::{ScdType, TableSpec};
