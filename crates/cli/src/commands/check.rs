@@ -21,7 +21,7 @@ struct Learned {
 }
 
 pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console) -> Result<u8> {
-    let connected = Connected::open(&args.selection, registry, console)?;
+    let connected = Connected::open_impatient(&args.selection, registry, console)?;
     let connector = &*connected.connector;
     let facts = connector.describe().await?;
     let tables = connected.tables().await?;

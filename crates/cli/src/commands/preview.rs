@@ -90,10 +90,10 @@ fn show(batches: &[RecordBatch], console: &Console) -> Result<()> {
     }
     console.print(&table.render(console.width()));
     if !layout.empty.is_empty() {
-        console.print(&format!("  no value in these rows: {}", layout.empty.join(", ")));
+        console.print(&listed("no value in these rows:", &layout.empty, console.width()));
     }
     if !layout.hidden.is_empty() {
-        console.print(&format!("  did not fit: {}", layout.hidden.join(", ")));
+        console.print(&listed("did not fit:", &layout.hidden, console.width()));
         console.print("  --columns NAMES chooses, --format json shows everything");
     }
     Ok(())
@@ -107,18 +107,29 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
+    /// Columns whose values are shown whole come first, as long as there is room; all keep the table's order.
     fn choose(names: &[&'a str], rows: &[Map<String, Value>], width: usize) -> Self {
         let mut layout = Self { shown: Vec::new(), hidden: Vec::new(), empty: Vec::new() };
-        let mut used = 2;
+        let mut candidates = Vec::new();
         for name in names {
             if rows.iter().all(|row| row.get(*name).is_none_or(Value::is_null)) {
                 layout.empty.push(name);
                 continue;
             }
             let cells = rows.iter().map(|row| console::measure_text_width(&cell(row.get(*name))));
-            let wide = cells.chain([name.chars().count()]).max().unwrap_or(0) + 2;
-            if used + wide <= width || layout.shown.is_empty() {
-                used += wide;
+            let widest = cells.max().unwrap_or(0);
+            candidates.push((widest >= CELL, widest.max(name.chars().count()) + 2, *name));
+        }
+        let mut by_use = candidates.clone();
+        by_use.sort_by_key(|(cut, ..)| *cut);
+        let mut used = 2;
+        by_use.retain(|(_, wide, _)| {
+            let fits = used == 2 || used + wide <= width;
+            used += if fits { *wide } else { 0 };
+            fits
+        });
+        for (_, _, name) in candidates {
+            if by_use.iter().any(|(_, _, shown)| *shown == name) {
                 layout.shown.push(name);
             } else {
                 layout.hidden.push(name);
@@ -126,6 +137,19 @@ impl<'a> Layout<'a> {
         }
         layout
     }
+}
+
+/// Names after a label, wrapped to the width.
+fn listed(label: &str, names: &[&str], width: usize) -> String {
+    let mut lines = vec![format!("  {label}")];
+    for (index, name) in names.iter().enumerate() {
+        let word = if index + 1 < names.len() { format!(" {name},") } else { format!(" {name}") };
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() <= width => line.push_str(&word),
+            _ => lines.push(format!("   {word}")),
+        }
+    }
+    lines.join("\n")
 }
 
 fn cell(value: Option<&Value>) -> String {

@@ -71,6 +71,18 @@ impl Connected {
         Ok(Self { pipeline, connector })
     }
 
+    /// As [`Connected::open`], for a quick answer: one retry unless the user says how many.
+    pub(super) fn open_impatient(selection: &Selection, registry: &Registry, console: &Console) -> Result<Self> {
+        const RETRIES: &str = "max_retries";
+        let mut pipeline = Pipeline::resolve(selection, registry, console)?;
+        let known = registry.source(pipeline.source)?.descriptor().options.iter().any(|o| o.name == RETRIES);
+        if known && pipeline.options.get(RETRIES).is_none() {
+            pipeline.options.insert(RETRIES, "1");
+        }
+        let connector = registry.connect(pipeline.source, &pipeline.options, &Context::new())?;
+        Ok(Self { pipeline, connector })
+    }
+
     /// The selected tables, or all.
     pub(super) async fn tables(&self) -> Result<Vec<TableSpec>> {
         let has = if self.pipeline.tables.is_some() { Vec::new() } else { self.connector.list_tables().await? };

@@ -2,7 +2,7 @@
 
 use lakeflow_connect::{
     Registry, Result, SourceDescriptor,
-    options::{Level, OptionDoc},
+    options::{Level, OptionDoc, OptionKind},
 };
 use serde_json::{Value, json};
 
@@ -54,7 +54,10 @@ fn one(d: &SourceDescriptor, console: &Console) {
             Table::new(&[Column::left("option"), Column::left("default"), Column::left("about")]);
         for option in options {
             let default = if option.required { "required" } else { option.default.unwrap_or("") };
-            let about = format!("{}{} ({})", option.about.trim_end_matches('.'), ".", option.kind.describe());
+            let about = match option.kind {
+                OptionKind::Text => option.about.to_owned(),
+                kind => format!("{} ({})", option.about, kind.describe()),
+            };
             table.row([option.name, default, &about]);
         }
         console.print(&table.render(console.width()));

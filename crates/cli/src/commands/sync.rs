@@ -106,7 +106,5 @@ fn summary(jobs: &Jobs, outcome: &RunOutcome, receipt: Option<PathBuf>, console:
     if let Some(receipt) = receipt {
         console.print(&format!("Receipt:      {}", receipt.display()));
     }
-    for (table, error) in outcome.errors() {
-        console.error_in(table, error);
-    }
+    console.errors_in(outcome.errors());
 }

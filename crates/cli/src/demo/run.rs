@@ -74,9 +74,7 @@ async fn sync(jobs: &Jobs, tables: &[TableSpec], options: &SyncOptions, console:
 }
 
 fn failed(outcome: &RunOutcome, console: &Console) -> u8 {
-    for (table, error) in outcome.errors() {
-        console.error_in(table, error);
-    }
+    console.errors_in(outcome.errors());
     outcome.exit_code()
 }
 

@@ -3,7 +3,12 @@
 //! A directory may see the demo many times. The server is made anew each time and relives the rounds that the directory
 //! has seen: same ids, same contents, same stamps. So a further demo, also after one that was killed, just goes on.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lakeflow_connect::{Error, ErrorKind, Result};
@@ -38,9 +43,11 @@ pub(super) struct DemoServer {
 }
 
 /// What the directory remembers: written before a round begins, so that it never lags behind the tables.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Memory {
     volumes: Vec<(String, u32)>,
+    /// The server's port: offsets belong to one address.
+    port: u16,
     rounds: u32,
 }
 
@@ -54,24 +61,31 @@ pub(super) struct Changes {
 impl DemoServer {
     /// Starts the server and relives what the directory has seen; `file` is the directory's memory.
     pub(super) fn start(file: PathBuf) -> Result<Self> {
-        let rounds = remembered(&file)?;
-        let config = Config {
-            clock: SimClock::fixed(hour(0)),
-            volumes: VOLUMES.map(|(name, count)| Volume::new(name, count)).into(),
-            ..Config::default()
+        let memory = recall(&file)?;
+        let server = match &memory {
+            Some(memory) => listen(memory.port).map_err(|_| {
+                Error::new(ErrorKind::Config, "the port of this directory's demo is taken by another program")
+                    .with("port", memory.port)
+                    .help("run the demo again later, or give another directory with --to")
+            })?,
+            // Below the range that systems give to outgoing connections, so that it is likely to be free next time.
+            None => (0..50)
+                .find_map(|attempt| listen(20_000 + u16::try_from((std::process::id() + attempt) % 10_000).ok()?).ok())
+                .map_or_else(|| listen(0).map_err(broken), Ok)?,
         };
-        let server = Server::start(config).map_err(broken)?;
         let mut demo = Self { server, rounds: 0, file };
+        let rounds = memory.map_or(0, |memory| memory.rounds);
         while demo.rounds < rounds {
             demo.live_round()?;
         }
         demo.rest();
+        demo.remember(rounds)?;
         Ok(demo)
     }
 
     /// One more round of changes at the source.
     pub(super) fn change(&mut self) -> Result<Changes> {
-        remember(&self.file, self.rounds + 1)?;
+        self.remember(self.rounds + 1)?;
         let changes = self.live_round()?;
         self.rest();
         Ok(changes)
@@ -89,6 +103,18 @@ impl DemoServer {
     /// The tables that the demo syncs.
     pub(super) fn tables() -> impl Iterator<Item = &'static str> {
         VOLUMES.iter().map(|(name, _)| *name)
+    }
+
+    fn remember(&self, rounds: u32) -> Result<()> {
+        let failed = |why: std::io::Error| unusable(&self.file, &format!("cannot be written: {}", why.kind()));
+        let port = self.server.host().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
+        let text = serde_json::to_string(&Memory { volumes: volumes(), port, rounds })
+            .map_err(|why| Error::new(ErrorKind::Internal, "the demo's memory could not be written").caused_by(why))?;
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let unfinished = self.file.with_extension("tmp");
+        fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &self.file)).map_err(failed)
     }
 
     fn live_round(&mut self) -> Result<Changes> {
@@ -137,35 +163,33 @@ fn hour(round: u32) -> DateTime<Utc> {
     start + TimeDelta::hours(i64::from(round))
 }
 
-fn memory(rounds: u32) -> Memory {
-    Memory { volumes: VOLUMES.map(|(name, count)| (name.to_owned(), count)).into(), rounds }
+fn volumes() -> Vec<(String, u32)> {
+    VOLUMES.map(|(name, count)| (name.to_owned(), count)).into()
 }
 
-fn remembered(file: &PathBuf) -> Result<u32> {
+fn listen(port: u16) -> std::result::Result<RunningServer, SimError> {
+    Server::start(Config {
+        address: SocketAddr::from(([127, 0, 0, 1], port)),
+        clock: SimClock::fixed(hour(0)),
+        volumes: VOLUMES.map(|(name, count)| Volume::new(name, count)).into(),
+        ..Config::default()
+    })
+}
+
+fn recall(file: &Path) -> Result<Option<Memory>> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(unusable(file, &format!("cannot be read: {}", why.kind()))),
     };
     let found: Memory = serde_json::from_str(&text).map_err(|_| unusable(file, "is not what the demo wrote"))?;
-    if found.volumes != memory(0).volumes {
+    if found.volumes != volumes() {
         return Err(unusable(file, "comes from another version of the demo"));
     }
-    Ok(found.rounds)
+    Ok(Some(found))
 }
 
-fn remember(file: &PathBuf, rounds: u32) -> Result<()> {
-    let failed = |why: std::io::Error| unusable(file, &format!("cannot be written: {}", why.kind()));
-    let unfinished = file.with_extension("tmp");
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let text = serde_json::to_string(&memory(rounds))
-        .map_err(|why| Error::new(ErrorKind::Internal, "the demo's memory could not be written").caused_by(why))?;
-    fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, file)).map_err(failed)
-}
-
-fn unusable(file: &std::path::Path, why: &str) -> Error {
+fn unusable(file: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Sink, format!("the demo's memory {why}"))
         .with("file", file.display())
         .help("give another directory with --to")
@@ -190,16 +214,18 @@ mod tests {
         let mut first = DemoServer::start(file.clone()).unwrap();
         let changes = first.change().unwrap();
         assert!(changes.changed > 100 && changes.created == 24, "{changes:?}");
+        let (before, address) = (all(&first), first.server().base_url());
+        drop(first);
         let again = DemoServer::start(file).unwrap();
-        assert_eq!(again.rounds(), 1);
-        assert!(all(&first) == all(&again), "same ids, contents and stamps");
+        assert_eq!((again.rounds(), again.server().base_url()), (1, address));
+        assert!(all(&again) == before, "same ids, contents and stamps");
     }
 
     #[test]
     fn another_versions_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("demo.json");
-        fs::write(&file, r#"{"volumes":[["Patient",1]],"rounds":2}"#).unwrap();
+        fs::write(&file, r#"{"volumes":[["Patient",1]],"port":20001,"rounds":2}"#).unwrap();
         assert!(DemoServer::start(file).err().unwrap().message().contains("another version"));
     }
 }

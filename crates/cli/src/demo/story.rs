@@ -39,7 +39,8 @@ impl Story {
     }
 
     fn title(&self, title: &str, more: &str) {
-        self.tell(&format!("\n{}  {}", style(title).bold(), style(more).dim()));
+        let more = if more.is_empty() { String::new() } else { format!("  {}", style(more).dim()) };
+        self.tell(&format!("\n{}{more}", style(title).bold()));
     }
 
     pub(super) fn opening(&self, demo: &DemoServer) {

@@ -107,9 +107,23 @@ impl Console {
         }
     }
 
-    /// As [`Console::error`], for one table of several.
-    pub(crate) fn error_in(&self, table: &str, error: &Error) {
-        self.say(&format!("error in {table}"), &Style::new().red().bold().for_stderr(), &error.to_string());
+    /// As [`Console::error`], for tables of a run; what failed for the same reason is said once.
+    pub(crate) fn errors_in<'a>(&self, failures: impl IntoIterator<Item = (&'a str, &'a Error)>) {
+        let mut groups: Vec<(Vec<&str>, &Error)> = Vec::new();
+        for (table, error) in failures {
+            let same = |other: &Error| other.message() == error.message() && other.help_text() == error.help_text();
+            match groups.iter_mut().find(|(_, other)| same(other)) {
+                Some((tables, _)) => tables.push(table),
+                None => groups.push((vec![table], error)),
+            }
+        }
+        for (tables, error) in groups {
+            let what = match tables.as_slice() {
+                [one] => format!("error in {one}"),
+                several => format!("error in {} tables ({})", several.len(), several.join(", ")),
+            };
+            self.say(&what, &Style::new().red().bold().for_stderr(), &error.to_string());
+        }
     }
 
     fn say(&self, what: &str, look: &Style, text: &str) {
