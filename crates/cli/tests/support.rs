@@ -22,44 +22,44 @@ use serde_json::Value;
 use url::Url;
 
 /// What a run of the program left behind.
-pub struct Run {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
     /// Standard output as JSON lines.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
 
     /// The one line of an event.
-    pub fn event(&self, name: &str) -> Value {
+    pub(crate) fn event(&self, name: &str) -> Value {
         self.lines().into_iter().find(|line| line["event"] == name).unwrap_or_else(|| panic!("no {name} in {}", self.out))
     }
 
     /// Fails the test unless the program succeeded.
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 }
 
 /// The program, not yet started, in a neutral environment.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lakeflow"));
     command.env_remove("NO_COLOR").env_remove("RUST_LOG");
     command
 }
 
 /// Runs the program to its end.
-pub fn lakeflow<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+pub(crate) fn lakeflow<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     finish(program().args(args).output().unwrap())
 }
 
 /// What an ended run said.
-pub fn finish(output: Output) -> Run {
+pub(crate) fn finish(output: Output) -> Run {
     Run {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -68,16 +68,16 @@ pub fn finish(output: Output) -> Run {
 }
 
 /// A FHIR server whose clock stands still until it is moved.
-pub struct Source {
-    pub server: RunningServer,
+pub(crate) struct Source {
+    pub(crate) server: RunningServer,
 }
 
 impl Source {
-    pub fn with(volumes: &[(&str, u32)]) -> Self {
+    pub(crate) fn with(volumes: &[(&str, u32)]) -> Self {
         Self::configured(volumes, |_| {})
     }
 
-    pub fn configured(volumes: &[(&str, u32)], change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn configured(volumes: &[(&str, u32)], change: impl FnOnce(&mut Config)) -> Self {
         let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
         let mut config = Config {
             clock: SimClock::fixed(now),
@@ -89,26 +89,26 @@ impl Source {
     }
 
     /// `--source fhir --option base_url=...`
-    pub fn connection(&self) -> Vec<String> {
+    pub(crate) fn connection(&self) -> Vec<String> {
         let base_url = format!("base_url={}", self.server.base_url());
         ["--source", "fhir", "--option", &base_url].map(str::to_owned).into()
     }
 
     /// `COMMAND` with the connection and further words.
-    pub fn run(&self, command: &str, more: &[&str]) -> Run {
+    pub(crate) fn run(&self, command: &str, more: &[&str]) -> Run {
         let words = [command.to_owned()].into_iter().chain(self.connection());
         lakeflow(words.chain(more.iter().map(|word| (*word).to_owned())))
     }
 
     /// `sync` of some tables, as JSON lines.
-    pub fn sync(&self, tables: &[&str], to: &Path) -> Run {
+    pub(crate) fn sync(&self, tables: &[&str], to: &Path) -> Run {
         let mut words = vec!["--to", to.to_str().unwrap(), "--format", "json"];
         words.extend(tables.iter().flat_map(|table| ["--table", table]));
         self.run("sync", &words)
     }
 
     /// Changes every n-th resource and makes a few new ones, an hour later.
-    pub fn write(&self, table: &str, every: usize) {
+    pub(crate) fn write(&self, table: &str, every: usize) {
         self.server.clock().advance(Duration::from_secs(3600));
         let ids = self.server.ids(table);
         for id in ids.iter().step_by(every) {
@@ -123,7 +123,7 @@ impl Source {
     }
 
     /// What a complete copy holds: `lastUpdated` and text by id.
-    pub fn expected(&self, table: &str) -> Rows {
+    pub(crate) fn expected(&self, table: &str) -> Rows {
         let all = self.server.expected(table).into_iter();
         all.filter_map(|e| {
             let stamp = e.last_updated.map(|s| DateTime::parse_from_rfc3339(&s).unwrap().to_utc());
@@ -133,7 +133,7 @@ impl Source {
     }
 
     /// Fails the test unless the Delta table is a complete copy.
-    pub fn assert_copied(&self, table: &str, to: &Path) {
+    pub(crate) fn assert_copied(&self, table: &str, to: &Path) {
         let (found, expected) = (rows(&to.join(table)), self.expected(table));
         assert!(!expected.is_empty(), "the server holds nothing to compare");
         let missing: Vec<&String> = expected.keys().filter(|id| !found.contains_key(*id)).take(5).collect();
@@ -148,10 +148,10 @@ impl Source {
 }
 
 /// `lastUpdated` and `raw_json` by `id`.
-pub type Rows = BTreeMap<String, (Option<DateTime<Utc>>, String)>;
+pub(crate) type Rows = BTreeMap<String, (Option<DateTime<Utc>>, String)>;
 
 /// The rows of a Delta table; fails the test when an id comes twice.
-pub fn rows(table: &Path) -> Rows {
+pub(crate) fn rows(table: &Path) -> Rows {
     let mut rows = Rows::new();
     for file in files(table) {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap().build().unwrap();
@@ -180,7 +180,7 @@ fn files(table: &Path) -> Vec<String> {
 }
 
 /// The newest version of a Delta table, or nothing when its first commit was never made.
-pub fn open(table: &Path) -> Option<DeltaTable> {
+pub(crate) fn open(table: &Path) -> Option<DeltaTable> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(deltalake::open_table(Url::from_directory_path(table).unwrap())).ok()
 }
