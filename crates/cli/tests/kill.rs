@@ -44,6 +44,7 @@ fn killed_anywhere_and_started_again_nothing_is_lost_and_nothing_is_there_twice(
 /// One server and one destination: syncs with kills, faults and writes in between; how many kills hit, how often
 /// everything was compared.
 fn scenario(seed: u64) -> (u64, u64) {
+    println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let source = Source::configured(&TABLES.map(|table| (table, random.u32(300..900))), |config| {
         config.seed = seed;
