@@ -143,12 +143,23 @@ pub(crate) struct SyncArgs {
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: CommitLimits,
+    /// What to do with rows that do not fit their table's schema.
+    #[arg(long, value_enum, default_value = "fail")]
+    pub(crate) bad_rows: OnBadRows,
     /// How many tables to move at the same time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) parallel: u8,
     /// How to print; JSON lines when standard output is not a terminal.
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnBadRows {
+    /// The table fails and stays as it is.
+    Fail,
+    /// They go to a table beside it, as they came, and the rest goes on.
+    Quarantine,
 }
 
 /// When rows gathered so far are committed: at the first limit that is reached, at the next checkpoint.

@@ -1,6 +1,6 @@
 //! The directory that the Delta tables of a run share.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use lakeflow_connect::{Error, ErrorKind, Result};
 use url::Url;
@@ -27,8 +27,15 @@ impl Lake {
 
     /// The directory of a table; `relative` is a plain relative path.
     pub(crate) fn table(&self, relative: &Path) -> Result<Url> {
-        let relative: Vec<String> =
-            relative.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+        let plain = |part: Component<'_>| match part {
+            Component::Normal(name) if name != OURS => Some(name.to_string_lossy().into_owned()),
+            _ => None,
+        };
+        let relative = relative.components().map(plain).collect::<Option<Vec<String>>>().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "the table's name cannot be the name of a directory")
+                .with("table", relative.display())
+                .help("give it a 'destination_table' in a pipeline file")
+        })?;
         let mut url = self.root.clone();
         let broken = || Error::new(ErrorKind::Config, "the destination cannot hold tables");
         url.path_segments_mut().map_err(|()| broken())?.pop_if_empty().extend(relative).push("");
@@ -98,6 +105,14 @@ mod tests {
         assert_eq!(lake.tables().unwrap(), [Path::new("Patient"), Path::new("clinic/visits")]);
         let url = lake.table(Path::new("clinic/visits")).unwrap();
         assert!(url.path().ends_with("/clinic/visits/"), "{url}");
+    }
+
+    #[test]
+    fn a_table_cannot_leave_the_directory() {
+        let lake = Lake::at(Path::new("/lake")).unwrap();
+        for name in ["../up", "/etc", "a/../../b", "_lakeflow"] {
+            assert_eq!(lake.table(Path::new(name)).unwrap_err().kind(), ErrorKind::Config, "{name}");
+        }
     }
 
     #[test]

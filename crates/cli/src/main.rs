@@ -7,6 +7,7 @@ mod exit;
 mod interrupt;
 mod lake;
 mod logging;
+mod memory;
 mod output;
 mod pipeline;
 mod syncing;

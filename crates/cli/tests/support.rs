@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -171,12 +171,13 @@ pub(crate) fn rows(table: &Path) -> Rows {
 }
 
 /// The data files of a Delta table's newest version; none when there is no table.
-fn files(table: &Path) -> Vec<String> {
+fn files(table: &Path) -> Vec<PathBuf> {
     if !table.join("_delta_log").is_dir() {
         return Vec::new();
     }
-    let files = open(table).map(|delta| delta.get_file_uris().unwrap().collect::<Vec<_>>()).unwrap_or_default();
-    files.into_iter().map(|uri| uri.trim_start_matches("file://").to_owned()).collect()
+    let Some(delta) = open(table) else { return Vec::new() };
+    let log = delta.snapshot().unwrap().log_data();
+    log.into_iter().map(|file| table.join(file.object_store_path().as_ref())).collect()
 }
 
 /// The newest version of a Delta table, or nothing when its first commit was never made.

@@ -82,6 +82,49 @@ fn every_run_leaves_a_receipt_with_offsets_and_counts() {
 }
 
 #[test]
+fn a_directory_may_have_any_name() {
+    let source = Source::with(&[("Patient", 10)]);
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("my lake, 100% für uns");
+    source.sync(&["Patient"], &to).ok();
+    source.write("Patient", 5);
+    source.sync(&["Patient"], &to).ok();
+    source.assert_copied("Patient", &to);
+}
+
+#[test]
+fn a_file_of_the_public_specification_works_with_a_source_from_the_command_line() {
+    let source = Source::with(&[("Patient", 6)]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("public.json");
+    fs::write(&file, r#"{"connection_name":"ward","objects":[{"table":{"source_table":"Patient"}}]}"#).unwrap();
+    let to = dir.path().join("lake");
+    source.run("sync", &[file.to_str().unwrap(), "--to", to.to_str().unwrap()]).ok();
+    source.assert_copied("Patient", &to);
+    let alone = lakeflow(["sync", file.to_str().unwrap(), "--to", to.to_str().unwrap()]);
+    assert_eq!(alone.code, 2);
+    assert!(alone.err.contains("does not say which source to read"), "{}", alone.err);
+}
+
+#[test]
+fn rows_that_do_not_fit_are_put_aside_when_asked_and_fail_the_table_otherwise() {
+    let source = Source::with(&[("Patient", 10)]);
+    source.server.put(r#"{"resourceType":"Patient","id":"odd","active":"MARKER-perhaps"}"#).unwrap();
+    source.server.clock().advance(std::time::Duration::from_secs(3600));
+    let dir = tempfile::tempdir().unwrap();
+    let failed = source.sync(&["Patient"], dir.path());
+    assert_eq!(failed.code, 5, "{}{}", failed.out, failed.err);
+    assert!(failed.out.contains("active") && !failed.out.contains("MARKER"), "{}", failed.out);
+
+    let words = ["--table", "Patient", "--to", dir.path().to_str().unwrap(), "--bad-rows", "quarantine", "--format", "json"];
+    let run = source.run("sync", &words).ok();
+    assert_eq!(run.event("table_done")["receipt"]["rows_quarantined"], 1);
+    let mut expected = source.expected("Patient");
+    expected.remove("odd").unwrap();
+    assert_eq!(rows(&dir.path().join("Patient")), expected);
+}
+
+#[test]
 fn a_failed_table_is_in_the_receipt_and_the_offset_stays() {
     let source = Source::with(&[("Patient", 40)]);
     let dir = tempfile::tempdir().unwrap();

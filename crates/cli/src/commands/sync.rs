@@ -2,15 +2,16 @@
 
 use std::{io::IsTerminal, path::PathBuf, sync::Arc, time::Duration};
 
-use lakeflow_connect::{Error, ErrorKind, Registry, Result};
+use lakeflow_connect::{BadRows, Error, ErrorKind, Registry, Result};
 use lakeflow_sync::{Stop, SyncOptions};
 use serde_json::json;
 
 use super::run::Connected;
 use crate::{
-    args::{CommitLimits, Format, SyncArgs},
+    args::{CommitLimits, Format, OnBadRows, SyncArgs},
     interrupt,
     lake::Lake,
+    memory,
     output::{Console, count, duration, rate},
     syncing::{self, Jobs, JsonView, LineView, RunOutcome, View},
 };
@@ -38,7 +39,10 @@ pub(super) async fn run(args: &SyncArgs, registry: &Registry, console: &Arc<Cons
         connector: Arc::clone(&connected.connector),
         lake,
     };
-    let options = options(&args.limits, interrupt::watch(console));
+    let mut options = options(&args.limits, interrupt::watch(console));
+    if args.bad_rows == OnBadRows::Quarantine {
+        options.bad_rows = BadRows::Quarantine;
+    }
     let view: Box<dyn View> =
         if console.is_json() { Box::new(JsonView::new(console)) } else { Box::new(LineView::new(console)) };
     let outcome = syncing::run(&jobs, &tables, &options, usize::from(args.parallel), &*view).await;
@@ -55,6 +59,7 @@ pub(super) async fn run(args: &SyncArgs, registry: &Registry, console: &Arc<Cons
             "interrupted": outcome.interrupted,
             "exit_code": outcome.exit_code(),
             "elapsed_seconds": outcome.elapsed.as_secs_f64(),
+            "peak_memory_bytes": memory::peak(),
             "receipt": receipt,
         }));
     } else {

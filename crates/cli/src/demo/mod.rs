@@ -1,6 +1,5 @@
 //! The demo: a simulated FHIR server, two syncs, and a comparison of every row.
 
-mod memory;
 mod run;
 mod server;
 mod story;

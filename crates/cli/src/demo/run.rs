@@ -6,7 +6,6 @@ use lakeflow_connect::{Context, Error, ErrorKind, Options, Registry, Result};
 use lakeflow_sync::SyncOptions;
 
 use super::{
-    memory,
     server::DemoServer,
     story::{Finale, Story},
     verify::verify,
@@ -15,6 +14,7 @@ use crate::{
     args::DemoArgs,
     exit, interrupt,
     lake::Lake,
+    memory,
     output::Console,
     pipeline::TableSpec,
     syncing::{self, Jobs, JsonView, LineView, RunOutcome, View},

@@ -63,11 +63,11 @@ impl Story {
 
     pub(super) fn moved(&self, outcome: &RunOutcome, requests: u64) {
         let rows: u64 = outcome.receipts().map(|r| r.counts.rows_read).sum();
+        let speed = if rows < 1000 { String::new() } else { format!(" ({})", rate(rows, outcome.elapsed)) };
         self.tell(&format!(
-            "  {} rows in {} ({}), {} requests",
+            "  {} rows in {}{speed}, {} requests",
             count(rows),
             duration(outcome.elapsed),
-            rate(rows, outcome.elapsed),
             count(requests),
         ));
     }
@@ -94,6 +94,9 @@ impl Story {
         self.tell("");
         if let Some(peak) = finale.peak {
             self.tell(&format!("  Peak memory   {}, the server included", bytes(peak)));
+        }
+        if cfg!(debug_assertions) {
+            self.tell("  Speed         this is a debug build; one with --release is many times as fast");
         }
         self.tell(&format!("  Delta tables  {to}"));
         self.title("Next", "");

@@ -1,6 +1,6 @@
 //! Compares a Delta table with what the server holds, resource by resource, byte by byte.
 
-use std::{collections::HashMap, fs::File};
+use std::{collections::HashMap, fs::File, path::Path};
 
 use deltalake::{
     arrow::{array::AsArray, record_batch::RecordBatch},
@@ -16,7 +16,9 @@ use url::Url;
 /// [`Internal`](ErrorKind::Internal) naming what differs: it would be a bug.
 pub(super) async fn verify(server: &RunningServer, table: &str, location: &Url) -> Result<u64> {
     let delta = deltalake::open_table(location.clone()).await.map_err(|e| unreadable(table).caused_by(e))?;
-    let files: Vec<String> = delta.get_file_uris().map_err(|e| unreadable(table).caused_by(e))?.collect();
+    let root = location.to_file_path().map_err(|()| unreadable(table))?;
+    let state = delta.snapshot().map_err(|e| unreadable(table).caused_by(e))?;
+    let files = state.log_data().into_iter().map(|file| root.join(file.object_store_path().as_ref()));
     let mut expected: HashMap<String, String> =
         server.expected(table).into_iter().filter_map(|e| Some((e.id, e.text?))).collect();
     let mut rows = 0;
@@ -31,8 +33,8 @@ pub(super) async fn verify(server: &RunningServer, table: &str, location: &Url) 
     Ok(rows)
 }
 
-fn read(file: &str) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file.trim_start_matches("file://"))?)?;
+fn read(file: &Path) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), ["id", "raw_json"]);
     Ok(builder.with_projection(mask).build()?.collect::<Result<_, _>>()?)
 }

@@ -53,7 +53,10 @@ impl Console {
     /// Keeps a text out of everything printed from now on.
     pub(crate) fn never_show(&self, secret: &str) {
         if secret.len() >= SHORTEST_SECRET {
-            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+            // In JSON a secret of several lines, such as a key, is spelled in another way.
+            let quoted = Value::from(secret).to_string();
+            let spelled = quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend([secret.to_owned(), spelled]);
         }
     }
 
@@ -155,6 +158,8 @@ mod tests {
         let console = Console::silent();
         console.never_show("hunter2");
         console.never_show("abc");
+        console.never_show("line one\nline \"two\"");
+        assert_eq!(console.redact(&json!({"k": "line one\nline \"two\""}).to_string()), r#"{"k":"[redacted]"}"#);
         assert_eq!(console.redact("login hunter2 failed, abc"), "login [redacted] failed, abc");
     }
 

@@ -15,7 +15,8 @@ use super::{
 pub(crate) struct PipelineFile {
     /// A name for people and receipts.
     pub(crate) connection_name: Option<String>,
-    pub(crate) source: String,
+    /// `None` in a file of the public specification, whose connection is kept elsewhere.
+    pub(crate) source: Option<String>,
     /// The connection's options as written.
     pub(crate) options: Vec<(String, String)>,
     pub(crate) destination: Option<PathBuf>,
@@ -57,9 +58,8 @@ impl Reader<'_> {
         let mut file = PipelineFile::default();
         let Some(map) = self.map(root, "the pipeline", KEYS) else { return file };
         file.connection_name = self.text_of(map, "the pipeline", "connection_name");
-        match map.get("connection") {
-            Some(connection) => self.connection(connection, &mut file),
-            None => self.problems.add("'connection' is missing: it says which source to read, and its options"),
+        if let Some(connection) = map.get("connection") {
+            self.connection(connection, &mut file);
         }
         file.destination = self.text_of(map, "the pipeline", "destination").map(|to| self.base.join(to));
         file.tables = map.get("objects").and_then(|objects| self.objects(objects));
@@ -69,7 +69,7 @@ impl Reader<'_> {
     fn connection(&mut self, value: &Value, file: &mut PipelineFile) {
         let Some(map) = self.map(value, "'connection'", &["source", "options"]) else { return };
         match self.text_of(map, "'connection'", "source") {
-            Some(source) => file.source = source,
+            Some(source) => file.source = Some(source),
             None if map.contains_key("source") => {}
             None => self.problems.add("'connection' has no 'source'; `lakeflow sources` lists them"),
         }
@@ -239,7 +239,7 @@ mod tests {
              cluster_by: id\n        page_size: 200\n  - table:\n      source_table: Observation\n",
         )
         .unwrap();
-        assert_eq!((file.source.as_str(), file.connection_name.as_deref()), ("fhir", Some("ward")));
+        assert_eq!((file.source.as_deref(), file.connection_name.as_deref()), (Some("fhir"), Some("ward")));
         let option = |name: &str| file.options.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
         assert_eq!(option("resource_types"), Some("Patient,Observation"));
         assert_eq!(option("extra_headers"), Some(r#"{"X-Tenant":"a"}"#));
@@ -264,7 +264,6 @@ mod tests {
         .to_string();
         for part in [
             "there is no key named 'conection' in the pipeline; did you mean 'connection'",
-            "'connection' is missing",
             "there is no key named 'sorce_table' in object 1; did you mean 'source_table'?",
             "object 1 has no 'source_table'",
             "there is no key named 'tabel' in object 2; did you mean 'table'?",

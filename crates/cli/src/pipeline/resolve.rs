@@ -83,14 +83,15 @@ impl Pipeline {
     }
 
     fn select(&mut self, names: &[String]) -> Result<()> {
+        let names: Vec<&String> = names.iter().enumerate().filter(|(i, n)| !names[..*i].contains(n)).map(|(_, n)| n).collect();
         let tables = match self.tables.take() {
             None if names.is_empty() => return Ok(()),
-            None => names.iter().map(TableSpec::new).collect(),
+            None => names.into_iter().map(TableSpec::new).collect(),
             Some(tables) if names.is_empty() => tables,
             Some(tables) => names
                 .iter()
                 .map(|name| {
-                    tables.iter().find(|t| t.source_table == *name).cloned().ok_or_else(|| {
+                    tables.iter().find(|t| t.source_table == **name).cloned().ok_or_else(|| {
                         Error::unknown("table in the pipeline file", name, tables.iter().map(|t| t.source_table.as_str()))
                     })
                 })
@@ -113,8 +114,11 @@ impl Pipeline {
 fn source_name(selection: &Selection, file: &PipelineFile, registry: &Registry) -> Result<String> {
     match (&selection.source, &selection.pipeline) {
         (Some(source), None) => Ok(source.clone()),
-        (None, Some(_)) => Ok(file.source.clone()),
-        (Some(source), Some(_)) if *source == file.source => Ok(source.clone()),
+        (None, Some(_)) => file.source.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "the pipeline file does not say which source to read")
+                .help("add 'connection' with 'source' and 'options', or give --source and --option")
+        }),
+        (Some(source), Some(_)) if file.source.as_ref().is_none_or(|named| named == source) => Ok(source.clone()),
         (Some(_), Some(_)) => Err(Error::new(ErrorKind::Config, "--source and the pipeline file name different sources")
             .help("leave --source out, or use another file")),
         (None, None) => {

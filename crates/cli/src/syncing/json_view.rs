@@ -20,11 +20,12 @@ const PACE: Duration = Duration::from_secs(1);
 pub(crate) struct JsonView {
     console: Arc<Console>,
     told: Mutex<HashMap<String, Instant>>,
+    committed: Mutex<HashMap<String, u64>>,
 }
 
 impl JsonView {
     pub(crate) fn new(console: &Arc<Console>) -> Self {
-        Self { console: Arc::clone(console), told: Mutex::default() }
+        Self { console: Arc::clone(console), told: Mutex::default(), committed: Mutex::default() }
     }
 }
 
@@ -40,6 +41,10 @@ impl Observer for JsonView {
     }
 
     fn committed(&self, table: &str, version: u64, counts: &Counts) {
+        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        if committed.insert(table.to_owned(), version) == Some(version) {
+            return;
+        }
         self.console.print_json(&json!({ "event": "commit", "table": table, "table_version": version, "counts": counts }));
     }
 }

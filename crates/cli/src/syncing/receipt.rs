@@ -6,7 +6,10 @@ use lakeflow_connect::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::{Jobs, RunOutcome};
-use crate::output::{Console, error_json};
+use crate::{
+    memory,
+    output::{Console, error_json},
+};
 
 /// The format of the file; it changes when a reader of the old one would break.
 const FORMAT: u32 = 1;
@@ -50,8 +53,10 @@ fn content(jobs: &Jobs, outcome: &RunOutcome) -> Value {
         "destination": jobs.lake.shown(),
         "started_at": outcome.started_at,
         "elapsed_seconds": outcome.elapsed.as_secs_f64(),
+        "peak_memory_bytes": memory::peak(),
         "interrupted": outcome.interrupted,
         "exit_code": outcome.exit_code(),
+        "activity": jobs.connector.activity(),
         "tables": outcome.tables.iter().map(table).collect::<Vec<_>>(),
     })
 }

@@ -1,7 +1,7 @@
 //! How much memory this process needed at most.
 
 /// The peak in bytes, where the system tells.
-pub(super) fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     peak_of(&status)
 }
