@@ -273,7 +273,8 @@ mod tests {
     #[test]
     fn the_same_words_work_on_every_reading_command() {
         for command in ["check", "tables", "schema", "preview", "sync"] {
-            let line = ["lakeflow", command, "--source", "fhir", "--option", "a=b", "--option", "c=d", "--table", "Patient"];
+            let line =
+                ["lakeflow", command, "--source", "fhir", "--option", "a=b", "--option", "c=d", "--table", "Patient"];
             Cli::try_parse_from(line.into_iter().chain(["--table-option", "x=y", "--format", "json"]))
                 .unwrap_or_else(|e| panic!("{command}: {e}"));
         }

@@ -19,7 +19,8 @@ pub(crate) struct Lake {
 impl Lake {
     /// The directory at a path or URL; nothing is made yet.
     pub(crate) fn at(to: &Path) -> Result<Self> {
-        let text = to.to_str().ok_or_else(|| Error::new(ErrorKind::Config, "the destination's path is not UTF-8 text"))?;
+        let text =
+            to.to_str().ok_or_else(|| Error::new(ErrorKind::Config, "the destination's path is not UTF-8 text"))?;
         let root = lakeflow_sync::destination(text)?;
         let path = root.to_file_path().ok();
         Ok(Self { shown: text.to_owned(), root, path })
@@ -45,7 +46,8 @@ impl Lake {
     /// The tables in the directory: every directory below it, at most three deep, that holds a Delta log.
     pub(crate) fn tables(&self) -> Result<Vec<PathBuf>> {
         let root = self.path.as_deref().ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "tables of an object store cannot be listed").help("name them with --table")
+            Error::new(ErrorKind::Unsupported, "tables of an object store cannot be listed")
+                .help("name them with --table")
         })?;
         let mut found = Vec::new();
         find_tables(root, Path::new(""), 3, &mut found).map_err(|why| {

@@ -1,7 +1,7 @@
 //! Log lines of our own crates, on standard error. Other crates stay silent: their lines may quote data.
 
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 const OURS: [&str; 4] = ["lakeflow", "lakeflow_connect", "lakeflow_sync", "lakeflow_simulators"];
 

@@ -92,7 +92,9 @@ fn simulate_prints_its_address_when_it_serves_and_takes_options() {
     let mut address = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
     let address = format!("base_url={}", address.trim());
-    let run = lakeflow(["preview", "--source", "fhir", "--option", &address, "--table", "Patient", "-n", "50", "--format", "json"]);
+    let run = lakeflow([
+        "preview", "--source", "fhir", "--option", &address, "--table", "Patient", "-n", "50", "--format", "json",
+    ]);
     child.kill().unwrap();
     child.wait().unwrap();
     let lines = run.ok().lines();

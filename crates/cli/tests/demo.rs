@@ -12,7 +12,9 @@ fn demo(to: &Path) -> Run {
 fn the_demo_runs_verifies_itself_and_goes_on_in_the_same_directory() {
     let dir = tempfile::tempdir().unwrap();
     let first = demo(dir.path());
-    for part in ["everything that the server has", "only what changed", "nothing lost, nothing twice", "Delta tables", "Next"] {
+    for part in
+        ["everything that the server has", "only what changed", "nothing lost, nothing twice", "Delta tables", "Next"]
+    {
         assert!(first.out.contains(part), "{part:?} not in {}", first.out);
     }
     assert!(first.err.is_empty(), "{}", first.err);

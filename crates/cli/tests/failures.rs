@@ -38,7 +38,8 @@ fn an_unknown_table_option_is_refused() {
     let source = Source::with(&[("Patient", 3)]);
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().to_str().unwrap();
-    let run = source.run("sync", &["--table", "Patient", "--table-option", "page_sise=5", "--to", to, "--format", "table"]);
+    let run =
+        source.run("sync", &["--table", "Patient", "--table-option", "page_sise=5", "--to", to, "--format", "table"]);
     assert_fails(&run, 2, "did you mean 'page_size'?");
 }
 
@@ -54,7 +55,15 @@ fn refused_credentials_are_three() {
 
 #[test]
 fn a_source_that_is_not_there_is_four() {
-    let run = lakeflow(["check", "--source", "fhir", "--option", "base_url=http://127.0.0.1:9/fhir", "--option", "max_retries=0"]);
+    let run = lakeflow([
+        "check",
+        "--source",
+        "fhir",
+        "--option",
+        "base_url=http://127.0.0.1:9/fhir",
+        "--option",
+        "max_retries=0",
+    ]);
     assert_fails(&run, 4, "could not connect");
 }
 

@@ -63,7 +63,8 @@ fn scenario(seed: u64) -> (u64, u64) {
         source.server.faults().clear();
         let faulty = random.u8(0..3) == 0;
         if faulty {
-            let fault = random.choice(["chance:4=cut-off", "chance:4=truncated", "chance:4=no-answer", "nth:3=status:503"]);
+            let fault =
+                random.choice(["chance:4=cut-off", "chance:4=truncated", "chance:4=no-answer", "nth:3=status:503"]);
             source.server.faults().add(fault.unwrap().parse().unwrap());
         }
         // Now and then it may run through; otherwise it is killed a few times first.

@@ -56,7 +56,11 @@ fn a_secret_on_the_command_line_works_with_a_gentle_warning() {
     let source = guarded();
     let token = format!("bearer_token={SECRET}");
     let run = source.run("check", &["--option", "auth_type=bearer", "--option", &token, "--table", "Patient"]).ok();
-    assert!(run.err.contains("note: 'bearer_token' is a secret and stands on the command line as plain text"), "{}", run.err);
+    assert!(
+        run.err.contains("note: 'bearer_token' is a secret and stands on the command line as plain text"),
+        "{}",
+        run.err
+    );
     assert_silent(&run);
 }
 
@@ -65,7 +69,9 @@ fn no_error_repeats_a_secret() {
     let token = format!("bearer_token={SECRET}");
     let pasted = format!("bearer_tokn={SECRET}");
     let naked = SECRET.to_owned();
-    for options in [["base_url=not a url", &token], ["base_url=http://127.0.0.1:9", &pasted], ["auth_type=bearer", &naked]] {
+    for options in
+        [["base_url=not a url", &token], ["base_url=http://127.0.0.1:9", &pasted], ["auth_type=bearer", &naked]]
+    {
         let run = lakeflow(["check", "--source", "fhir", "--option", options[0], "--option", options[1]]);
         assert_eq!(run.code, 2, "{}", run.err);
         assert_silent(&run);
@@ -76,5 +82,9 @@ fn no_error_repeats_a_secret() {
 fn a_reference_that_leads_nowhere_says_which() {
     let run = lakeflow(["check", "--source", "fhir", "--option", "base_url=${env:LAKEFLOW_TEST_UNSET}"]);
     assert_eq!(run.code, 2);
-    assert!(run.err.contains("'base_url' refers to the environment variable 'LAKEFLOW_TEST_UNSET', which is not set"), "{}", run.err);
+    assert!(
+        run.err.contains("'base_url' refers to the environment variable 'LAKEFLOW_TEST_UNSET', which is not set"),
+        "{}",
+        run.err
+    );
 }

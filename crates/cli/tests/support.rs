@@ -36,7 +36,10 @@ impl Run {
 
     /// The one line of an event.
     pub(crate) fn event(&self, name: &str) -> Value {
-        self.lines().into_iter().find(|line| line["event"] == name).unwrap_or_else(|| panic!("no {name} in {}", self.out))
+        self.lines()
+            .into_iter()
+            .find(|line| line["event"] == name)
+            .unwrap_or_else(|| panic!("no {name} in {}", self.out))
     }
 
     /// Fails the test unless the program succeeded.
@@ -137,7 +140,8 @@ impl Source {
         let (found, expected) = (rows(&to.join(table)), self.expected(table));
         assert!(!expected.is_empty(), "the server holds nothing to compare");
         let missing: Vec<&String> = expected.keys().filter(|id| !found.contains_key(*id)).take(5).collect();
-        let differing: Vec<&String> = found.iter().filter(|(id, row)| expected.get(*id) != Some(row)).map(|(id, _)| id).take(5).collect();
+        let differing: Vec<&String> =
+            found.iter().filter(|(id, row)| expected.get(*id) != Some(row)).map(|(id, _)| id).take(5).collect();
         assert!(
             missing.is_empty() && differing.is_empty(),
             "{table}: {} rows of {}; missing {missing:?}; not as at the source {differing:?}",

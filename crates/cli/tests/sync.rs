@@ -22,7 +22,9 @@ fn everything_lands_and_the_second_run_moves_only_what_changed() {
         .lines()
         .iter()
         .filter(|line| line["event"] == "table_done")
-        .map(|line| line["receipt"]["rows_inserted"].as_u64().unwrap() + line["receipt"]["rows_updated"].as_u64().unwrap())
+        .map(|line| {
+            line["receipt"]["rows_inserted"].as_u64().unwrap() + line["receipt"]["rows_updated"].as_u64().unwrap()
+        })
         .sum();
     assert_eq!(moved, 7, "four changed and three new patients");
 }
@@ -116,7 +118,8 @@ fn rows_that_do_not_fit_are_put_aside_when_asked_and_fail_the_table_otherwise() 
     assert_eq!(failed.code, 5, "{}{}", failed.out, failed.err);
     assert!(failed.out.contains("active") && !failed.out.contains("MARKER"), "{}", failed.out);
 
-    let words = ["--table", "Patient", "--to", dir.path().to_str().unwrap(), "--bad-rows", "quarantine", "--format", "json"];
+    let words =
+        ["--table", "Patient", "--to", dir.path().to_str().unwrap(), "--bad-rows", "quarantine", "--format", "json"];
     let run = source.run("sync", &words).ok();
     assert_eq!(run.event("table_done")["receipt"]["rows_quarantined"], 1);
     let mut expected = source.expected("Patient");
@@ -187,7 +190,8 @@ fn a_directory_without_tables_has_no_state() {
 fn people_get_a_table_and_the_way_to_the_receipt() {
     let source = Source::with(&[("Patient", 25)]);
     let dir = tempfile::tempdir().unwrap();
-    let run = source.run("sync", &["--table", "Patient", "--to", dir.path().to_str().unwrap(), "--format", "table"]).ok();
+    let run =
+        source.run("sync", &["--table", "Patient", "--to", dir.path().to_str().unwrap(), "--format", "table"]).ok();
     for part in ["table", "new", "Patient", "Caught up. 25 rows read, 25 moved", "Delta tables:", "Receipt:"] {
         assert!(run.out.contains(part), "{part:?} not in {}", run.out);
     }
@@ -201,7 +205,8 @@ fn an_interrupt_ends_at_a_checkpoint_and_the_next_run_goes_on() {
         process::{Command, Stdio},
     };
 
-    let source = Source::configured(&[("Patient", 400)], |config| config.latency = std::time::Duration::from_millis(20));
+    let source =
+        Source::configured(&[("Patient", 400)], |config| config.latency = std::time::Duration::from_millis(20));
     let dir = tempfile::tempdir().unwrap();
     let mut child = crate::support::program()
         .arg("sync")

@@ -1,9 +1,7 @@
 //! `lakeflow check`: connects, tries every table, and says what to do about problems.
 
 use futures::{StreamExt, future::join_all};
-use lakeflow_connect::{
-    Error, LakeflowConnect, ReadEvent, ReadRequest, Registry, Result, TableMetadata, TableRef,
-};
+use lakeflow_connect::{Error, LakeflowConnect, ReadEvent, ReadRequest, Registry, Result, TableMetadata, TableRef};
 use serde_json::{Map, Value, json};
 
 use super::run::Connected;

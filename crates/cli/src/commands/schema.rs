@@ -49,9 +49,8 @@ struct Named<'a> {
 }
 
 fn raw(schema: &StructType) -> Result<Box<RawValue>> {
-    RawValue::from_string(schema.to_json()).map_err(|why| {
-        Error::new(ErrorKind::Internal, "a schema could not be written as JSON").caused_by(why)
-    })
+    RawValue::from_string(schema.to_json())
+        .map_err(|why| Error::new(ErrorKind::Internal, "a schema could not be written as JSON").caused_by(why))
 }
 
 fn arrow_fields(schema: &StructType) -> Table {
@@ -108,10 +107,13 @@ mod tests {
         let schema = StructType::new([StructField::required("id", DataType::Long), StructField::new("name", name)]);
         let text = console::strip_ansi_codes(&tree(&schema).render(80)).into_owned();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[1..], [
-            vec!["id", "bigint", "no"],
-            vec!["name", "array", "of", "struct", "yes"],
-            vec!["·", "family", "string", "yes"],
-        ]);
+        assert_eq!(
+            lines[1..],
+            [
+                vec!["id", "bigint", "no"],
+                vec!["name", "array", "of", "struct", "yes"],
+                vec!["·", "family", "string", "yes"],
+            ]
+        );
     }
 }

@@ -50,8 +50,7 @@ fn one(d: &SourceDescriptor, console: &Console) {
         }
         console.print("");
         console.heading(title);
-        let mut table =
-            Table::new(&[Column::left("option"), Column::left("default"), Column::left("about")]);
+        let mut table = Table::new(&[Column::left("option"), Column::left("default"), Column::left("about")]);
         for option in options {
             let default = if option.required { "required" } else { option.default.unwrap_or("") };
             let about = match option.kind {

@@ -36,7 +36,8 @@ async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
         Column::left("offset"),
     ]);
     for (path, state) in &states {
-        let offset = state.offset.as_ref().map_or_else(|| "none: the next sync reads in full".to_owned(), |o| o.to_json());
+        let offset =
+            state.offset.as_ref().map_or_else(|| "none: the next sync reads in full".to_owned(), |o| o.to_json());
         table.row([
             path.display().to_string(),
             format!("{}: {}", state.source, state.table),

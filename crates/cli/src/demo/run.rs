@@ -82,9 +82,11 @@ fn failed(outcome: &RunOutcome, console: &Console) -> u8 {
 fn directory(args: &DemoArgs) -> Result<PathBuf> {
     match &args.to {
         Some(to) => Ok(to.clone()),
-        None => tempfile::Builder::new().prefix("lakeflow-demo-").tempdir().map(tempfile::TempDir::keep).map_err(|why| {
-            Error::new(ErrorKind::Sink, format!("no temporary directory could be made: {}", why.kind()))
-                .help("give a directory with --to")
-        }),
+        None => {
+            tempfile::Builder::new().prefix("lakeflow-demo-").tempdir().map(tempfile::TempDir::keep).map_err(|why| {
+                Error::new(ErrorKind::Sink, format!("no temporary directory could be made: {}", why.kind()))
+                    .help("give a directory with --to")
+            })
+        }
     }
 }

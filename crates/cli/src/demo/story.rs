@@ -73,7 +73,10 @@ impl Story {
     }
 
     pub(super) fn changes(&self, changes: Changes) {
-        self.title("At the source", &format!("{} resources change, {} are new", count(changes.changed), count(changes.created)));
+        self.title(
+            "At the source",
+            &format!("{} resources change, {} are new", count(changes.changed), count(changes.created)),
+        );
         self.title("Second sync", "only what changed");
     }
 
@@ -105,7 +108,9 @@ impl Story {
         self.tell(&format!("  python -c \"import polars; print(polars.read_delta('{to}/Patient'))\""));
         self.tell(&style("      any Delta reader opens the tables: pip install polars deltalake").dim().to_string());
         self.tell("  lakeflow check --source fhir --option base_url=https://YOUR-SERVER/fhir");
-        self.tell(&style("      your own server: what works, what does not, and what to do about it").dim().to_string());
+        self.tell(
+            &style("      your own server: what works, what does not, and what to do about it").dim().to_string(),
+        );
     }
 }
 

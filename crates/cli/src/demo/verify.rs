@@ -40,7 +40,8 @@ fn read(file: &Path) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Sen
 }
 
 fn compare(batch: &RecordBatch, table: &str, expected: &mut HashMap<String, String>) -> Result<u64> {
-    let column = |name| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>()).ok_or_else(|| unreadable(table));
+    let column =
+        |name| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>()).ok_or_else(|| unreadable(table));
     let (ids, texts) = (column("id")?, column("raw_json")?);
     for (id, text) in ids.iter().zip(texts) {
         match expected.remove(id.unwrap_or_default()) {

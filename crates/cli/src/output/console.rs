@@ -90,7 +90,8 @@ impl Console {
     /// Says what can be done next, on standard error.
     pub(crate) fn hint(&self, text: &str) {
         if !self.silent {
-            let _ = writeln!(std::io::stderr().lock(), "{}", Style::new().dim().for_stderr().apply_to(self.redact(text)));
+            let _ =
+                writeln!(std::io::stderr().lock(), "{}", Style::new().dim().for_stderr().apply_to(self.redact(text)));
         }
     }
 

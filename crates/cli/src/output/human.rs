@@ -65,8 +65,10 @@ mod tests {
 
     #[test]
     fn sizes_take_the_unit_that_fits() {
-        assert_eq!([0, 999, 1_000, 99_949, 123_456, 999_999, 1_400_000_000].map(bytes).join("; "),
-            "0 B; 999 B; 1.0 kB; 99.9 kB; 123 kB; 1.0 MB; 1.4 GB");
+        assert_eq!(
+            [0, 999, 1_000, 99_949, 123_456, 999_999, 1_400_000_000].map(bytes).join("; "),
+            "0 B; 999 B; 1.0 kB; 99.9 kB; 123 kB; 1.0 MB; 1.4 GB"
+        );
     }
 
     #[test]

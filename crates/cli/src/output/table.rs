@@ -49,7 +49,9 @@ impl Table {
 
     /// Adds a row.
     pub(crate) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.inner.add_row(cells.into_iter().zip(&self.columns).map(|(text, a)| Cell::new(text.to_string()).set_alignment(*a)));
+        self.inner.add_row(
+            cells.into_iter().zip(&self.columns).map(|(text, a)| Cell::new(text.to_string()).set_alignment(*a)),
+        );
     }
 
     /// The text, indented by two, at most `width` columns wide.

@@ -130,7 +130,8 @@ impl Reader<'_> {
             self.problems.add(format!("{place} has a 'destination_catalog' without a 'destination_schema'"));
         }
         let [catalog, schema, table] = parts;
-        let destination = catalog.into_iter().chain(schema).chain([table.unwrap_or_else(|| source_table.clone())]).collect();
+        let destination =
+            catalog.into_iter().chain(schema).chain([table.unwrap_or_else(|| source_table.clone())]).collect();
         let configuration = map.get("table_configuration").map(|c| self.configuration(c, place)).unwrap_or_default();
         Some(TableSpec { source_table, destination, configuration })
     }
@@ -197,7 +198,8 @@ impl Reader<'_> {
     fn is_directory_name(&mut self, name: &str, key: &str, place: &str) -> bool {
         let fine = !name.starts_with(['.', '_']) && !name.contains(['/', '\\', '\0']);
         if !fine {
-            self.problems.add(format!("'{key}' of {place} must be a plain name, without '/' and not starting with '.' or '_'"));
+            self.problems
+                .add(format!("'{key}' of {place} must be a plain name, without '/' and not starting with '.' or '_'"));
         }
         fine
     }
@@ -249,7 +251,10 @@ mod tests {
         assert_eq!(tables[0].destination, Path::new("clinic/patients"));
         let c = &tables[0].configuration;
         assert_eq!((c.scd_type, c.sequence_by.as_deref()), (Some(ScdType::One), Some("lastUpdated")));
-        assert_eq!((c.primary_keys.clone().unwrap(), c.cluster_by.clone().unwrap()), (vec!["id".to_owned()], vec!["id".to_owned()]));
+        assert_eq!(
+            (c.primary_keys.clone().unwrap(), c.cluster_by.clone().unwrap()),
+            (vec!["id".to_owned()], vec!["id".to_owned()])
+        );
         assert_eq!(c.options.get("page_size"), Some("200"));
         assert_eq!(tables[1], TableSpec::new("Observation"));
     }

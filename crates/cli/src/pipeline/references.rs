@@ -41,12 +41,14 @@ fn look_up(reference: &str, base: &Path) -> Result<String, String> {
             }
         }),
         Some(("file", path)) => {
-            let text = std::fs::read_to_string(base.join(path)).map_err(|why| {
-                format!("refers to the file '{path}', which cannot be read: {}", why.kind())
-            })?;
+            let text = std::fs::read_to_string(base.join(path))
+                .map_err(|why| format!("refers to the file '{path}', which cannot be read: {}", why.kind()))?;
             Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
         }
-        _ => Err("has a reference that is neither ${env:NAME} nor ${file:PATH}; write '$${' for a literal '${'".to_owned()),
+        _ => {
+            Err("has a reference that is neither ${env:NAME} nor ${file:PATH}; write '$${' for a literal '${'"
+                .to_owned())
+        }
     }
 }
 

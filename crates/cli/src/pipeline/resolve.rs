@@ -44,10 +44,24 @@ impl Pipeline {
         let mut problems = Problems::default();
         let mut options = Options::new();
         for (key, text) in &file.options {
-            resolve_option(&mut options, descriptor, (key, text), (&base, "in the pipeline file"), console, &mut problems);
+            resolve_option(
+                &mut options,
+                descriptor,
+                (key, text),
+                (&base, "in the pipeline file"),
+                console,
+                &mut problems,
+            );
         }
         for (key, text) in &typed {
-            resolve_option(&mut options, descriptor, (key, text), (Path::new(""), "on the command line"), console, &mut problems);
+            resolve_option(
+                &mut options,
+                descriptor,
+                (key, text),
+                (Path::new(""), "on the command line"),
+                console,
+                &mut problems,
+            );
         }
         let every_table = resolve_all(every_table, &mut problems);
         problems.into_result()?;
@@ -83,7 +97,8 @@ impl Pipeline {
     }
 
     fn select(&mut self, names: &[String]) -> Result<()> {
-        let names: Vec<&String> = names.iter().enumerate().filter(|(i, n)| !names[..*i].contains(n)).map(|(_, n)| n).collect();
+        let names: Vec<&String> =
+            names.iter().enumerate().filter(|(i, n)| !names[..*i].contains(n)).map(|(_, n)| n).collect();
         let tables = match self.tables.take() {
             None if names.is_empty() => return Ok(()),
             None => names.into_iter().map(TableSpec::new).collect(),
@@ -92,7 +107,11 @@ impl Pipeline {
                 .iter()
                 .map(|name| {
                     tables.iter().find(|t| t.source_table == **name).cloned().ok_or_else(|| {
-                        Error::unknown("table in the pipeline file", name, tables.iter().map(|t| t.source_table.as_str()))
+                        Error::unknown(
+                            "table in the pipeline file",
+                            name,
+                            tables.iter().map(|t| t.source_table.as_str()),
+                        )
                     })
                 })
                 .collect::<Result<_>>()?,
@@ -119,8 +138,10 @@ fn source_name(selection: &Selection, file: &PipelineFile, registry: &Registry) 
                 .help("add 'connection' with 'source' and 'options', or give --source and --option")
         }),
         (Some(source), Some(_)) if file.source.as_ref().is_none_or(|named| named == source) => Ok(source.clone()),
-        (Some(_), Some(_)) => Err(Error::new(ErrorKind::Config, "--source and the pipeline file name different sources")
-            .help("leave --source out, or use another file")),
+        (Some(_), Some(_)) => {
+            Err(Error::new(ErrorKind::Config, "--source and the pipeline file name different sources")
+                .help("leave --source out, or use another file"))
+        }
         (None, None) => {
             let names: Vec<&str> = registry.sources().map(|d| d.name).collect();
             Err(Error::new(ErrorKind::Config, "nothing says which source to read")
@@ -170,7 +191,12 @@ fn resolve_all(pairs: Vec<(String, String)>, problems: &mut Problems) -> Vec<(St
 pub(crate) fn typed_pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>> {
     let split = |(index, text): (usize, &String)| {
         text.split_once('=').filter(|(key, _)| !key.trim().is_empty()).map_or_else(
-            || Err(Error::new(ErrorKind::Config, format!("the {} {flag} is not of the form KEY=VALUE", ordinal(index + 1)))),
+            || {
+                Err(Error::new(
+                    ErrorKind::Config,
+                    format!("the {} {flag} is not of the form KEY=VALUE", ordinal(index + 1)),
+                ))
+            },
             |(key, value)| Ok((key.trim().to_owned(), value.to_owned())),
         )
     };

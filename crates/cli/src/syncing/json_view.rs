@@ -45,7 +45,8 @@ impl Observer for JsonView {
         if committed.insert(table.to_owned(), version) == Some(version) {
             return;
         }
-        self.console.print_json(&json!({ "event": "commit", "table": table, "table_version": version, "counts": counts }));
+        self.console
+            .print_json(&json!({ "event": "commit", "table": table, "table_version": version, "counts": counts }));
     }
 }
 
