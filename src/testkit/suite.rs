@@ -16,10 +16,12 @@ use crate::{
     connector::{LakeflowConnect, TableRef},
     error::Result,
     options::Options,
-    registry::{Context, SourceFactory},
+    registry::{Context, Registry, SourceDescriptor, SourceFactory},
 };
 
+type ConnectWith = Arc<dyn Fn(&Options) -> Result<Arc<dyn LakeflowConnect>> + Send + Sync>;
 type Connect = Arc<dyn Fn() -> Result<Arc<dyn LakeflowConnect>> + Send + Sync>;
+type Count = Arc<dyn Fn() -> usize + Send + Sync>;
 type Counter = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The conformance suite for one source.
@@ -32,7 +34,7 @@ pub struct Suite {
     pub(crate) factory: Option<Factory>,
     pub(crate) tables: Vec<TableRef>,
     pub(crate) sizes: Vec<Size>,
-    pub(crate) expected: Vec<(String, usize)>,
+    pub(crate) expected: Vec<(String, Count)>,
     pub(crate) tie_scope: Vec<String>,
     pub(crate) secrets: Vec<String>,
     pub(crate) private_values: Vec<String>,
@@ -45,12 +47,12 @@ pub struct Suite {
     pub(crate) live: bool,
 }
 
-/// A factory and what it is given.
+/// A source's own description, and how it connects with other options.
 #[derive(Clone)]
 pub(crate) struct Factory {
-    pub(crate) factory: Arc<dyn SourceFactory>,
+    pub(crate) descriptor: SourceDescriptor,
+    pub(crate) connect: ConnectWith,
     pub(crate) options: Options,
-    pub(crate) context: Context,
 }
 
 /// One way to make batches smaller.
@@ -92,17 +94,28 @@ impl Suite {
 
     /// Checks a source through its factory: its connection options too, and its secret options are watched.
     pub fn of(factory: impl SourceFactory, options: Options, context: Context) -> Self {
-        let factory: Arc<dyn SourceFactory> = Arc::new(factory);
-        let docs = factory.descriptor().options;
-        let secret = |doc: &&crate::options::OptionDoc| doc.is_secret();
-        let secrets: Vec<String> =
-            docs.iter().filter(secret).filter_map(|d| options.get(d.name)).flat_map(lines).collect();
-        let given = Factory { factory, options, context };
+        let descriptor = factory.descriptor().clone();
+        Self::described(descriptor, options, Arc::new(move |options| factory.connect(options, &context)))
+    }
+
+    /// As [`Suite::of`], for a source by its name in a registry.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the registry does not have it.
+    pub fn registered(registry: &Registry, name: &str, options: Options, context: Context) -> Result<Self> {
+        let descriptor = registry.source(name)?.descriptor().clone();
+        let (registry, name) = (registry.clone(), name.to_owned());
+        let connect = move |options: &Options| registry.connect(&name, options, &context);
+        Ok(Self::described(descriptor, options, Arc::new(connect)))
+    }
+
+    fn described(descriptor: SourceDescriptor, options: Options, connect: ConnectWith) -> Self {
+        let secrets = descriptor.options.iter().filter(|doc| doc.is_secret());
+        let secrets: Vec<String> = secrets.filter_map(|doc| options.get(doc.name)).flat_map(lines).collect();
+        let given = Factory { descriptor, connect, options };
         let made = given.clone();
-        Self {
-            factory: Some(given),
-            ..Self::new(move || made.factory.connect(&made.options, &made.context)).secrets(secrets)
-        }
+        let suite = Self::new(move || (made.connect)(&made.options));
+        Self { factory: Some(given), ..suite.secrets(secrets) }
     }
 
     /// Adds a table; all that the source lists when none is added.
@@ -112,11 +125,11 @@ impl Suite {
         self
     }
 
-    /// Says how many rows a full read of a table must bring (keys, for a cdc table): without it, a row that no read
-    /// ever brings is only found when batches of another size bring it. Not together with [`Suite::change`].
+    /// Says how many rows a full read of a table must bring now (keys, for a cdc table): without it, a row that no read
+    /// ever brings is only found when batches of another size bring it.
     #[must_use]
-    pub fn expect_rows(mut self, table: impl Into<String>, rows: usize) -> Self {
-        self.expected.push((table.into(), rows));
+    pub fn expect_rows(mut self, table: impl Into<String>, rows: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        self.expected.push((table.into(), Arc::new(rows)));
         self
     }
 

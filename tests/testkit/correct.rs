@@ -82,7 +82,7 @@ async fn a_row_that_no_read_brings_is_found_by_the_expected_count() {
     let rows = 26;
     let report = |rows| {
         let made = source.clone();
-        let suite = Suite::new(move || Ok(made.connect())).table("visits").expect_rows("visits", rows);
+        let suite = Suite::new(move || Ok(made.connect())).table("visits").expect_rows("visits", move || rows);
         async move { suite.check(Check::Units).await }
     };
     report(rows).await.assert_proved(&[Check::Units]);

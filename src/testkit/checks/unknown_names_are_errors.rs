@@ -53,18 +53,18 @@ pub(crate) async fn check(probe: &Probe<'_>) -> Verdict {
 
 /// The connection's own options.
 pub(crate) fn of_the_connection(given: &Factory, witness: &Witness) -> Verdict {
-    let Factory { factory, options, context } = given;
+    let Factory { descriptor, connect, options } = given;
     let strange = options.clone().with(STRANGER, "1").with(OTHER_STRANGER, "1");
-    let Err(error) = factory.connect(&strange, context) else {
+    let Err(error) = connect(&strange) else {
         return failed("connect takes two options that do not exist");
     };
     witness.error(&error);
     is(&error, ErrorKind::Config, "connect", "two unknown connection options")?;
     names_both(&error, "connect")?;
-    let required = factory.descriptor().options.iter().filter(|d| d.level == Level::Connection && d.required);
+    let required = descriptor.options.iter().filter(|d| d.level == Level::Connection && d.required);
     let required: Vec<&str> = required.map(|d| d.name).collect();
     let without = options.iter().filter(|(name, _)| !required.contains(name)).collect();
-    match factory.connect(&without, context) {
+    match connect(&without) {
         Ok(_) if !required.is_empty() => failed(format!("connect works without {}", required.join(", "))),
         Err(error) if !required.iter().all(|name| error.to_string().contains(name)) => {
             witness.error(&error);
@@ -136,6 +136,6 @@ fn mistyped(name: &str, known: &[String]) -> String {
 }
 
 fn documented_option(probe: &Probe<'_>) -> Option<&'static str> {
-    let docs = probe.suite.factory.as_ref()?.factory.descriptor().options;
+    let docs = probe.suite.factory.as_ref()?.descriptor.options;
     docs.iter().filter(|d| d.level == Level::Table && d.name.len() > 5).map(|d| d.name).next()
 }
