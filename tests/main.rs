@@ -10,4 +10,6 @@ mod offset;
 mod real_fhir;
 mod stream;
 mod testkit;
+#[cfg(feature = "fhir")]
+mod testkit_fhir;
 mod types;

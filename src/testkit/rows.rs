@@ -2,12 +2,12 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use arrow::{json::LineDelimitedWriter, record_batch::RecordBatch};
 use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
     connector::{IngestionType, TableMetadata},
+    decode::arrow_to_json,
     read::Records,
 };
 
@@ -21,16 +21,11 @@ pub(crate) fn rows_of(records: &Records) -> Result<Vec<Value>, String> {
             }
             Ok(rows)
         }
-        Records::Arrow(batch) => rows_of_batch(batch),
+        Records::Arrow(batch) => {
+            let lines = arrow_to_json(batch).map_err(|e| format!("an Arrow batch cannot be written as JSON: {e}"))?;
+            parse_lines(&lines.bytes)
+        }
     }
-}
-
-pub(crate) fn rows_of_batch(batch: &RecordBatch) -> Result<Vec<Value>, String> {
-    let mut text = Vec::new();
-    let mut writer = LineDelimitedWriter::new(&mut text);
-    let written = writer.write(batch).and_then(|()| writer.finish());
-    written.map_err(|e| format!("an Arrow batch cannot be written as JSON: {e}"))?;
-    parse_lines(&text)
 }
 
 fn parse_lines(text: &[u8]) -> Result<Vec<Value>, String> {

@@ -20,19 +20,12 @@ pub(crate) async fn check(probe: &Probe<'_>) -> Verdict {
         starts.push(whole.units.get(middle - 1).map(|u| u.offset.clone()));
     }
     for start in starts {
-        for size in std::iter::once(&probe.size).chain(&probe.suite.sizes).filter(|s| s.max_records.is_none()) {
-            let probe = Probe { until: probe.until.clone(), ..sized(probe, size).await? };
-            most = most.max(planned(&probe, start.as_ref()).await?);
-        }
+        most = most.max(planned(probe, start.as_ref()).await?);
     }
     Ok(match most {
         1 => "the source plans one request".to_owned(),
         n => format!("up to {n} requests, each row in one of them"),
     })
-}
-
-async fn sized<'a>(probe: &Probe<'a>, size: &crate::testkit::suite::Size) -> Result<Probe<'a>, Stop> {
-    Probe::new(probe.suite, probe.witness, &probe.table, probe.flow, size).await
 }
 
 async fn planned(probe: &Probe<'_>, start: Option<&Offset>) -> Result<usize, Stop> {
