@@ -143,7 +143,7 @@ async fn fhir_keeps_every_rule() {
     .with(&[("auth_type", "basic"), ("username", "user"), ("password", PASSWORD)]);
     with_marked_patient(&hospital);
     let suite = hospital.mistype(hospital.admit(small(hospital.suite()).max_records(4))).private_values([FAMILY]);
-    let report = suite.run().await;
+    let report = suite.requests_ahead(80).run().await;
     let elsewhere = [Check::FaultsLoseNothing, Check::MemoryIsBounded];
     let proved: Vec<Check> = Check::ALL.into_iter().filter(|c| !elsewhere.contains(c)).collect();
     report.assert_proved(&proved);
@@ -242,7 +242,7 @@ async fn your_own_fhir_server_is_read_without_loss() {
     let options = dev_config().expect("write dev_config.json first: see docs/testing.md");
     let suite = Suite::registered(&Registry::builtin(), "fhir", options, Context::new()).unwrap();
     let suite = suite.size([("page_size", "10"), ("max_records_per_batch", "50")]).max_stops(20).live();
-    let report = suite.run().await;
+    let report = suite.requests_ahead(80).run().await;
     println!("{report}");
     report.assert_passed();
 }

@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc::{self, Receiver},
     task::JoinHandle,
 };
-use tracing::Instrument;
+use tracing::{Instrument, instrument::WithSubscriber};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -79,7 +79,7 @@ impl<T: Send + 'static> Ahead<T> {
                 }
             }
         };
-        Ok(Self { items: receiver, task: runtime.spawn(work.in_current_span()) })
+        Ok(Self { items: receiver, task: runtime.spawn(work.in_current_span().with_current_subscriber()) })
     }
 
     /// Why the task ended, unless it came to the end of its items.

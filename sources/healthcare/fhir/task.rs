@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::{Instrument, instrument::WithSubscriber};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,7 +25,7 @@ impl<T: Send + 'static> Task<T> {
     {
         let (sender, pieces) = mpsc::channel(ahead);
         let mut set = JoinSet::new();
-        set.spawn(work(Output(sender)));
+        set.spawn(work(Output(sender)).in_current_span().with_current_subscriber());
         Self { pieces, work: set }
     }
 
