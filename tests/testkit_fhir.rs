@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    future::Future,
     path::PathBuf,
     sync::{
         Arc,
@@ -77,12 +76,11 @@ impl Hospital {
     /// Something that happens at the hospital, settled when it is done.
     fn does(&self, what: impl Fn(&RunningServer) + Send + Sync + 'static) -> impl Fn() -> Done + Send + Sync + 'static {
         let hospital = self.clone();
-        move || {
+        at_once(move || {
             hospital.wait();
             what(&hospital.server);
             hospital.wait();
-            std::future::ready(())
-        }
+        })
     }
 
     /// A fault of the next answer, and the same of every answer.
@@ -90,9 +88,9 @@ impl Hospital {
         let (once, always, over) = (self.server.clone(), self.server.clone(), self.server.clone());
         let lasting = FaultRule { when: When::Always, path: None, fault: fault.clone() };
         [
-            Fault::new(format!("{name} once"), move || ready(once.faults().push(fault.clone()))),
-            Fault::new(format!("{name} always"), move || ready(always.faults().add(lasting.clone())))
-                .ended_by(move || ready(over.faults().clear())),
+            Fault::new(format!("{name} once"), at_once(move || once.faults().push(fault.clone()))),
+            Fault::new(format!("{name} always"), at_once(move || always.faults().add(lasting.clone())))
+                .ended_by(at_once(move || over.faults().clear())),
         ]
     }
 
@@ -124,8 +122,12 @@ fn small(suite: Suite) -> Suite {
 
 type Done = std::future::Ready<()>;
 
-fn ready((): ()) -> impl Future<Output = ()> + Send + 'static {
-    std::future::ready(())
+/// A hook that needs no waiting.
+fn at_once(act: impl Fn() + Send + Sync + 'static) -> impl Fn() -> Done + Send + Sync + 'static {
+    move || {
+        act();
+        std::future::ready(())
+    }
 }
 
 fn with_marked_patient(hospital: &Hospital) {
@@ -179,7 +181,7 @@ async fn fhir_loses_nothing_to_a_server_that_breaks() {
         suite = hospital.faults(name, fault).into_iter().fold(suite, Suite::fault);
     }
     let server = Arc::clone(&hospital.server);
-    let suite = suite.fault(Fault::new("expired links", move || ready(server.expire_links())));
+    let suite = suite.fault(Fault::new("expired links", at_once(move || server.expire_links())));
     for check in [Check::FaultsLoseNothing, Check::SecretsStaySecret] {
         suite.check(check).await.assert_proved(&[check]);
     }
