@@ -189,11 +189,11 @@ impl Rows {
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) when the page is not whole JSON or holds partial resources;
     /// [`Data`](ErrorKind::Data) for a row that does not fit, unless such rows are quarantined.
-    pub(super) fn take_page(&mut self, body: &Bytes, text: &str, scope: Scope, span: Span) -> Result<()> {
+    pub(super) fn take_page(&mut self, text: &str, scope: Scope, span: Span) -> Result<()> {
         let page = Page::open(text)?;
         let result = page.each_entry(
             self,
-            |rows, scanner| rows.resource(body, scanner, scope),
+            |rows, scanner| rows.resource(scanner, scope),
             |rows, found, mode| rows.entry(found, mode, span),
         );
         self.decoder.truncate(self.kept.0);
@@ -201,17 +201,17 @@ impl Rows {
         result
     }
 
-    fn resource(&mut self, body: &Bytes, scanner: &mut Scanner<'_>, scope: Scope) -> Result<Found> {
+    fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope) -> Result<Found> {
         let header = Header::peek(scanner)?;
         if header.resource_type != self.table {
             scanner.skip()?;
             return Ok(Found::Foreign);
         }
         let Ok(stamp) = header.instant() else {
-            return self.misfit(body, scanner, &header, "lastUpdated", "expected an instant, found something else");
+            return self.misfit(scanner, &header, "lastUpdated", "expected an instant, found something else");
         };
         let Some(id) = header.id.as_deref() else {
-            return self.misfit(body, scanner, &header, "id", "expected text, found nothing");
+            return self.misfit(scanner, &header, "id", "expected text, found nothing");
         };
         let id = Hash::of(id);
         let version = match header.version.as_deref() {
@@ -222,7 +222,7 @@ impl Rows {
         let wanted = scope.holds(stamp);
         let is_new = wanted && !self.is_old(id, version, stamp);
         if is_new {
-            self.decode(body, scanner)?;
+            self.decode(scanner)?;
         } else {
             scanner.skip()?;
         }
@@ -237,12 +237,12 @@ impl Rows {
             || self.overlap.was_sent(stamp, version)
     }
 
-    fn decode(&mut self, body: &Bytes, scanner: &mut Scanner<'_>) -> Result<()> {
-        let ahead = scanner.clone();
+    fn decode(&mut self, scanner: &mut Scanner<'_>) -> Result<()> {
+        let mut ahead = scanner.clone();
         match self.decoder.decode_record(scanner)? {
             Ok(()) => Ok(()),
             Err(row) if self.bad_rows == BadRows::Quarantine => {
-                self.quarantined.push(row.quarantine(bytes_of(body, ahead)?));
+                self.quarantined.push(row.quarantine(Bytes::copy_from_slice(ahead.skip()?.as_bytes())));
                 Ok(())
             }
             Err(row) => Err(row.into()),
@@ -250,14 +250,7 @@ impl Rows {
     }
 
     /// A resource whose id or stamp cannot be read.
-    fn misfit(
-        &mut self,
-        body: &Bytes,
-        scanner: &mut Scanner<'_>,
-        header: &Header<'_>,
-        column: &str,
-        reason: &str,
-    ) -> Result<Found> {
+    fn misfit(&mut self, scanner: &mut Scanner<'_>, header: &Header<'_>, column: &str, reason: &str) -> Result<Found> {
         if self.bad_rows == BadRows::Fail {
             return Err(Error::new(ErrorKind::Data, "a record does not fit the table's schema")
                 .with("table", &self.table)
@@ -271,7 +264,7 @@ impl Rows {
         let is_new = !self.is_old(id, version, None);
         if is_new {
             let key = header.id.as_deref().map(|id| serde_json::json!({ "id": id }).to_string());
-            let record = body.slice_ref(text.as_bytes());
+            let record = Bytes::copy_from_slice(text.as_bytes());
             self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason: reason.to_owned(), record });
         }
         let resource = Resource { id, version, stamp: None, subsetted: false, is_new, wanted: true };
@@ -329,8 +322,8 @@ impl Rows {
 
     /// Whether enough has gathered for a batch.
     pub(super) fn is_full(&self) -> bool {
-        const ROWS: usize = 16 * 1024;
-        const BYTES: usize = 32 << 20;
+        const ROWS: usize = 8 * 1024;
+        const BYTES: usize = 16 << 20;
         self.decoder.rows() >= ROWS || self.decoder.buffered_bytes() >= BYTES || self.quarantined.len() >= ROWS
     }
 
@@ -380,9 +373,4 @@ fn without(batch: RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
     }
     filter_record_batch(&batch, &BooleanArray::from(keep))
         .map_err(|e| Error::new(ErrorKind::Internal, "replaced rows could not be taken out").caused_by(e))
-}
-
-/// The bytes of the value that a scanner stands in front of.
-fn bytes_of(body: &Bytes, mut scanner: Scanner<'_>) -> Result<Bytes> {
-    Ok(body.slice_ref(scanner.skip()?.as_bytes()))
 }

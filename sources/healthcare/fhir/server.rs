@@ -1,7 +1,11 @@
 //! A server as one table's reader sees it: how it likes to be asked, and how far its answers can be trusted.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::{
@@ -80,6 +84,29 @@ enum Sample {
     /// Only stamps that a coarser clock could have made.
     Coarse,
     Fine(String, Instant),
+}
+
+/// An answer: a Bundle as far as its first entry, or a refusal.
+pub(super) struct Answer {
+    status: u16,
+    date: Option<DateTime<Utc>>,
+    /// Where it came from; links are relative to this.
+    pub(super) url: Url,
+    pub(super) text: String,
+    /// The link to the next page, as the server wrote it.
+    pub(super) next: Option<String>,
+    total: Option<u64>,
+}
+
+impl Answer {
+    fn is_refused(&self) -> bool {
+        Reply::REFUSED.contains(&self.status)
+    }
+
+    /// Whether it is JSON to its end.
+    pub(super) fn is_whole(&self) -> bool {
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_ok()
+    }
 }
 
 /// Where a page comes from.
@@ -189,7 +216,7 @@ impl<W: Wire> Server<W> {
         self.conclude(plain, LastUpdated::Refused, &reply)
     }
 
-    fn conclude(&self, dialect: Dialect, filter: LastUpdated, reply: &Reply) -> Result<Instant> {
+    fn conclude(&self, dialect: Dialect, filter: LastUpdated, reply: &Answer) -> Result<Instant> {
         if filter == LastUpdated::Ignored && self.strict_mode {
             return Err(self.ignores_filter());
         }
@@ -205,7 +232,7 @@ impl<W: Wire> Server<W> {
     }
 
     /// The server's time when it answered.
-    fn now_at(&self, reply: &Reply) -> Instant {
+    fn now_at(&self, reply: &Answer) -> Instant {
         let local = || self.clock.now() - chrono::TimeDelta::seconds(5);
         Instant::from(reply.date.unwrap_or_else(local))
     }
@@ -279,7 +306,7 @@ impl<W: Wire> Server<W> {
             }
             let reply = self.send(&search).await?;
             if !reply.is_refused() {
-                let total = Page::open(body_text(&reply)?)?.total;
+                let total = reply.total;
                 if total.is_none() {
                     self.learned.distrust_totals();
                 }
@@ -297,7 +324,7 @@ impl<W: Wire> Server<W> {
     ///
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) when the answer is not a page.
-    pub(super) async fn fetch(&self, target: &Target) -> Result<Option<Reply>> {
+    pub(super) async fn fetch(&self, target: &Target) -> Result<Option<Answer>> {
         match target {
             Target::First(span) => {
                 let search = self.page_search(*span, self.page_size, self.dialect());
@@ -312,8 +339,8 @@ impl<W: Wire> Server<W> {
     }
 
     /// A small answer, whole.
-    async fn send(&self, search: &Search) -> Result<Reply> {
-        self.whole_page(|| self.wire.search(search), |reply| !is_broken_text(reply)).await
+    async fn send(&self, search: &Search) -> Result<Answer> {
+        self.whole_page(|| self.wire.search(search), Answer::is_whole).await
     }
 
     /// Asks again when a page is cut off: a body can break behind the transport's back. What lies behind the first entry is
@@ -321,27 +348,52 @@ impl<W: Wire> Server<W> {
     async fn whole_page<F: Future<Output = Result<Reply>>>(
         &self,
         ask: impl Fn() -> F,
-        is_whole: impl Fn(&Reply) -> bool,
-    ) -> Result<Reply> {
+        is_whole: impl Fn(&Answer) -> bool,
+    ) -> Result<Answer> {
         let mut tries = 1;
         loop {
             let reply = ask().await.map_err(|e| e.with("table", &self.table))?;
-            if reply.is_refused() {
-                return Ok(reply);
+            let error = match self.opened(reply) {
+                Ok(answer) if answer.is_refused() || tries == BODY_TRIES || is_whole(&answer) => return Ok(answer),
+                Ok(_) => None,
+                Err(Unusable::Cut(error)) => Some(error),
+                Err(Unusable::Whole(error)) => return Err(error),
+            };
+            if let Some(error) = error.filter(|_| tries == BODY_TRIES) {
+                return Err(error.with("table", &self.table));
             }
-            let first = reply.body.iter().find(|b| !b.is_ascii_whitespace());
-            if first.is_none_or(|b| *b != b'{' && *b != 0xef) {
-                return Err(self.not_fhir(&reply));
-            }
-            match body_text(&reply).and_then(Page::open) {
-                Ok(_) if tries == BODY_TRIES || is_whole(&reply) => return Ok(reply),
-                Ok(_) => tries += 1,
-                Err(error) if tries == BODY_TRIES || !is_broken_text(&reply) => {
-                    return Err(error.with("table", &self.table));
-                }
-                Err(_) => tries += 1,
+            tries += 1;
+        }
+    }
+
+    fn opened(&self, reply: Reply) -> Result<Answer, Unusable> {
+        let Reply { status, date, url, content_type, body } = reply;
+        let refused = Reply::REFUSED.contains(&status);
+        let first = body.iter().find(|b| !b.is_ascii_whitespace()).copied();
+        if !refused && !matches!(first, Some(b'{' | 0xef)) {
+            return Err(Unusable::Whole(self.not_fhir(status, content_type.as_deref(), body.len())));
+        }
+        let text = String::from_utf8(Vec::from(body)).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            Unusable::Whole(
+                Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("table", &self.table).with("byte", at),
+            )
+        });
+        let mut answer = Answer { status, date, url, text: String::new(), next: None, total: None };
+        match text {
+            Ok(text) => answer.text = text,
+            Err(_) if refused => {}
+            Err(unusable) => return Err(unusable),
+        }
+        if !refused {
+            let page = Page::open(&answer.text).map(|page| (page.next.map(Cow::into_owned), page.total));
+            match page {
+                Ok((next, total)) => (answer.next, answer.total) = (next, total),
+                Err(error) if answer.is_whole() => return Err(Unusable::Whole(error.with("table", &self.table))),
+                Err(error) => return Err(Unusable::Cut(error)),
             }
         }
+        Ok(answer)
     }
 
     fn dialect(&self) -> Dialect {
@@ -378,7 +430,7 @@ impl<W: Wire> Server<W> {
     }
 
     /// Whether a page holds rows of this table that are stamped before `bound`, or not at all.
-    fn rows_before(&self, reply: &Reply, bound: Instant) -> Result<bool> {
+    fn rows_before(&self, reply: &Answer, bound: Instant) -> Result<bool> {
         let mut found = false;
         self.each_header(reply, |header| match header.instant() {
             Ok(stamp) => found |= stamp.is_none_or(|t| t < bound),
@@ -388,8 +440,8 @@ impl<W: Wire> Server<W> {
     }
 
     /// The headers of the table's own rows on a page.
-    pub(super) fn each_header(&self, reply: &Reply, mut each: impl FnMut(&Header<'_>)) -> Result<()> {
-        let page = Page::open(body_text(reply)?)?;
+    pub(super) fn each_header(&self, reply: &Answer, mut each: impl FnMut(&Header<'_>)) -> Result<()> {
+        let page = Page::open(&reply.text)?;
         page.each_entry(
             &mut (),
             |_, scanner| {
@@ -406,30 +458,30 @@ impl<W: Wire> Server<W> {
         )
     }
 
-    fn no_such_type(&self, reply: &Reply) -> Error {
+    fn no_such_type(&self, reply: &Answer) -> Error {
         self.with_issues(Error::new(ErrorKind::NotFound, "the server does not offer this resource type"), reply)
             .help("check 'base_url', and leave the type out of 'resource_types' if the server does not have it")
     }
 
-    fn refused(&self, reply: &Reply) -> Error {
+    fn refused(&self, reply: &Answer) -> Error {
         self.with_issues(Error::new(ErrorKind::Protocol, "the server refuses to search this table"), reply)
             .help("if 'search_filter' is set, check that the server supports its criteria")
     }
 
-    fn with_issues(&self, error: Error, reply: &Reply) -> Error {
+    fn with_issues(&self, error: Error, reply: &Answer) -> Error {
         let error = error.with("table", &self.table).with("status", reply.status);
-        match outcome::summary(&reply.body) {
+        match outcome::summary(reply.text.as_bytes()) {
             Some(issues) => error.with("issues", issues),
             None => error,
         }
     }
 
-    fn not_fhir(&self, reply: &Reply) -> Error {
+    fn not_fhir(&self, status: u16, content_type: Option<&str>, bytes: usize) -> Error {
         Error::new(ErrorKind::Protocol, "the answer is not FHIR JSON")
             .with("table", &self.table)
-            .with("status", reply.status)
-            .with("content_type", shown_content_type(reply.content_type.as_deref()))
-            .with("bytes", reply.body.len())
+            .with("status", status)
+            .with("content_type", shown_content_type(content_type))
+            .with("bytes", bytes)
             .help("check that 'base_url' is the root of a FHIR R4 server and that no login page or proxy answers in its place")
     }
 
@@ -447,18 +499,12 @@ impl<W: Wire> Server<W> {
     }
 }
 
-/// The body as text.
-///
-/// # Errors
-/// [`Protocol`](ErrorKind::Protocol) when it is not UTF-8.
-pub(super) fn body_text(reply: &Reply) -> Result<&str> {
-    std::str::from_utf8(&reply.body)
-        .map_err(|e| Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("byte", e.valid_up_to()))
-}
-
-/// Whether a page that could not be read may be whole the next time: it does not end as JSON does, or is broken inside.
-fn is_broken_text(reply: &Reply) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_err()
+/// Why an answer is no page.
+enum Unusable {
+    /// It is cut off or broken, and may be whole the next time.
+    Cut(Error),
+    /// It is something else.
+    Whole(Error),
 }
 
 /// A content type as far as it is one; anything else stays unsaid.

@@ -8,10 +8,10 @@ use super::{
     instant::Instant,
     row_id::Hash,
     rows::{Rows, Scope, Walk},
-    server::{BODY_TRIES, LastUpdated, Learned, Server, Target, Totals, body_text},
+    server::{Answer, BODY_TRIES, LastUpdated, Learned, Server, Target, Totals},
     task::{Output, Task},
     window::{Span, Window},
-    wire::{Reply, Wire},
+    wire::Wire,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -194,7 +194,7 @@ impl<W: Wire> Walker<W> {
     }
 
     /// Starts to fetch a page while the last one is being decoded; it sends nothing when the link is not good any more.
-    fn fetch_ahead(&self, target: Target) -> Task<Reply> {
+    fn fetch_ahead(&self, target: Target) -> Task<Answer> {
         let server = Arc::clone(&self.server);
         Task::spawn(1, |out| async move {
             match server.fetch(&target).await? {
@@ -205,16 +205,11 @@ impl<W: Wire> Walker<W> {
     }
 
     /// Takes in a page; asks for it again when it turns out to be broken.
-    async fn take_page(&mut self, reply: &mut Reply, target: &Target, scope: Scope, span: Span) -> Result<()> {
+    async fn take_page(&mut self, reply: &mut Answer, target: &Target, scope: Scope, span: Span) -> Result<()> {
         let mut tries = 1;
         loop {
-            let body = reply.body.clone();
-            let error = match self.rows.take_page(&body, body_text(reply)?, scope, span) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let is_whole = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
-            if is_whole || tries == BODY_TRIES {
+            let Err(error) = self.rows.take_page(&reply.text, scope, span) else { return Ok(()) };
+            if tries == BODY_TRIES || reply.is_whole() {
                 return Err(error);
             }
             tries += 1;
@@ -224,16 +219,15 @@ impl<W: Wire> Walker<W> {
         }
     }
 
-    fn next_target(&self, reply: &Reply) -> Result<Option<Target>> {
-        let page = super::bundle::Page::open(body_text(reply)?)?;
+    fn next_target(&self, reply: &Answer) -> Result<Option<Target>> {
         let resolve =
             |link: &str| self.server.wire.resolve(&reply.url, link).map_err(|e| e.with("table", &self.server.table));
-        page.next.as_deref().map(|link| resolve(link).map(Target::Link)).transpose()
+        reply.next.as_deref().map(|link| resolve(link).map(Target::Link)).transpose()
     }
 
     /// Where to cut a window whose first page is this one: before its last stamp when the page is sorted, else at the middle
     /// one. Of a page that is cut off, what is there will do.
-    fn good_cut(&self, reply: &Reply) -> Option<Instant> {
+    fn good_cut(&self, reply: &Answer) -> Option<Instant> {
         let mut stamps = Vec::new();
         let _ = self.server.each_header(reply, |header| stamps.extend(header.instant().ok().flatten()));
         if stamps.is_sorted() {

@@ -31,10 +31,6 @@ pub(super) struct Reply {
 impl Reply {
     /// Statuses that say: not like this, or not any more.
     pub(super) const REFUSED: [u16; 4] = [400, 404, 410, 422];
-
-    pub(super) fn is_refused(&self) -> bool {
-        Self::REFUSED.contains(&self.status)
-    }
 }
 
 /// The way to a server. Retries, credentials and the safety of links are its business.
