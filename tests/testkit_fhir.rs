@@ -152,6 +152,17 @@ async fn fhir_keeps_every_rule() {
 }
 
 #[tokio::test]
+async fn every_table_has_its_declared_structure_with_the_official_examples() {
+    let hospital = Hospital::open(&[]);
+    let suite = Suite::registered(&Registry::builtin(), "fhir", hospital.options(), Context::new()).unwrap();
+    for check in [Check::StructureIsKept, Check::MetadataIsCoherent] {
+        let report = suite.check(check).await;
+        report.assert_proved(&[check]);
+        assert_eq!(report.findings().len(), 14, "{report}");
+    }
+}
+
+#[tokio::test]
 async fn fhir_asks_for_little_ahead_of_its_reader() {
     let hospital = Hospital::open(&[("volume", "Patient:240"), ("personality", "tied-pairs")]);
     let suite = small(hospital.suite()).requests_ahead(80);

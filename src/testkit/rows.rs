@@ -13,6 +13,13 @@ use crate::{
 
 /// The rows of one event as JSON objects without null members.
 pub(crate) fn rows_of(records: &Records) -> Result<Vec<Value>, String> {
+    let mut rows = rows_as_sent(records)?;
+    rows.iter_mut().for_each(drop_nulls);
+    Ok(rows)
+}
+
+/// The rows of one event as JSON objects. A struct that is there with nothing known in it has null members, not none.
+pub(crate) fn rows_as_sent(records: &Records) -> Result<Vec<Value>, String> {
     match records {
         Records::Json(lines) => {
             let rows = parse_lines(&lines.bytes)?;
@@ -32,10 +39,7 @@ fn parse_lines(text: &[u8]) -> Result<Vec<Value>, String> {
     let lines = text.split(|b| *b == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
     lines
         .map(|line| match serde_json::from_slice::<Value>(line) {
-            Ok(mut row @ Value::Object(_)) => {
-                drop_nulls(&mut row);
-                Ok(row)
-            }
+            Ok(row @ Value::Object(_)) => Ok(row),
             _ => Err("a line of the JSON records is not a JSON object".to_owned()),
         })
         .collect()

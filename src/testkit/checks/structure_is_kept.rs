@@ -11,7 +11,7 @@ use crate::{
     testkit::{
         probe::{Flow, Probe, told},
         report::{Stop, Verdict, failed, not_applicable},
-        rows::{key_of, rows_of},
+        rows::{key_of, rows_as_sent},
     },
     types::{DataType, StructType},
 };
@@ -29,7 +29,7 @@ pub(crate) async fn check(probe: &Probe<'_>) -> Verdict {
         if let Records::Arrow(batch) = &records {
             columns_are(&schema, &batch.schema(), probe.flow)?;
         }
-        for row in rows_of(&records).or_else(failed)? {
+        for row in rows_as_sent(&records).or_else(failed)? {
             row_is(probe, &schema, &row)?;
             count += 1;
         }
@@ -130,7 +130,7 @@ fn object_is(value: &Value, schema: &StructType, path: &str, complete: bool) -> 
         return failed(format!("a row has '{}', which the schema does not have", at(name)));
     }
     for field in &schema.fields {
-        match members.get(&field.name) {
+        match members.get(&field.name).filter(|value| !value.is_null()) {
             Some(value) => value_is(value, &field.data_type, &at(&field.name))?,
             None if complete && !field.nullable => {
                 return failed(format!("a row has nothing in '{}', which is never null", at(&field.name)));
@@ -149,7 +149,7 @@ fn value_is(value: &Value, data_type: &DataType, path: &str) -> Result<(), Stop>
             items.try_for_each(|item| value_is(item, &array.element, path))
         }
         (DataType::Map(map), Value::Object(members)) => {
-            let mut values = members.values();
+            let mut values = members.values().filter(|value| !value.is_null());
             values.try_for_each(|value| value_is(value, &map.value, path))
         }
         (DataType::Map(_), _) => failed(format!("'{path}' is not an object where the schema has a map")),
