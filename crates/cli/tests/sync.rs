@@ -219,7 +219,7 @@ fn an_interrupt_ends_at_a_checkpoint_and_the_next_run_goes_on() {
         .unwrap();
     let mut out = String::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         let line = line.unwrap();
         out.push_str(&line);
         if line.contains("\"commit\"") {

@@ -62,7 +62,7 @@ impl Column {
 
     fn field_source(&self) -> FieldSource {
         match self.source {
-            Source::Element => FieldSource::path(&element_name(self.name)),
+            Source::Element => FieldSource::path(element_name(self.name)),
             Source::Path(path) => FieldSource::path(path),
             Source::Json(member) => FieldSource::json(member),
             Source::Record => FieldSource::record(),
