@@ -138,7 +138,7 @@ pub(crate) struct PreviewArgs {
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// The directory of the Delta tables; each table lands in DIR/<table>.
+    /// The directory of the Delta tables; each table lands in DIR/TABLE.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]

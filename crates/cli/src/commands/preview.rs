@@ -110,7 +110,7 @@ impl<'a> Layout<'a> {
     /// Columns whose values are shown whole come first, as long as there is room; all keep the table's order.
     fn choose(names: &[&'a str], rows: &[Map<String, Value>], width: usize) -> Self {
         let mut layout = Self { shown: Vec::new(), hidden: Vec::new(), empty: Vec::new() };
-        let mut candidates = Vec::new();
+        let mut candidates: Vec<(bool, usize, &str)> = Vec::new();
         for name in names {
             if rows.iter().all(|row| row.get(*name).is_none_or(Value::is_null)) {
                 layout.empty.push(name);
@@ -118,7 +118,9 @@ impl<'a> Layout<'a> {
             }
             let cells = rows.iter().map(|row| console::measure_text_width(&cell(row.get(*name))));
             let widest = cells.max().unwrap_or(0);
-            candidates.push((widest >= CELL, widest.max(name.chars().count()) + 2, *name));
+            // The first column is most often the key.
+            let cut = widest >= CELL && !candidates.is_empty();
+            candidates.push((cut, widest.max(name.chars().count()) + 2, *name));
         }
         let mut by_use = candidates.clone();
         by_use.sort_by_key(|(cut, ..)| *cut);

@@ -35,16 +35,20 @@ async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
         Column::left("last commit"),
         Column::left("offset"),
     ]);
+    let room = console.width().saturating_sub(72).max(24);
     for (path, state) in &states {
-        let offset =
-            state.offset.as_ref().map_or_else(|| "none: the next sync reads in full".to_owned(), |o| o.to_json());
+        let offset = state.offset.as_ref().map_or_else(|| "none: reads in full next".to_owned(), |o| o.to_json());
         table.row([
             path.display().to_string(),
-            format!("{}: {}", state.source, state.table),
+            if path.as_os_str() == state.table.as_str() {
+                state.source.clone()
+            } else {
+                format!("{}: {}", state.source, state.table)
+            },
             state.landing.as_str().to_owned(),
             state.version.to_string(),
-            state.committed_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            console::truncate_str(&offset, 60, "…").into_owned(),
+            state.committed_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            console::truncate_str(&offset, room, "…").into_owned(),
         ]);
     }
     console.print(&table.render(console.width()));

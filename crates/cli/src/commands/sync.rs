@@ -85,32 +85,40 @@ fn options(limits: &CommitLimits, stop: Stop) -> SyncOptions {
 }
 
 fn summary(jobs: &Jobs, outcome: &RunOutcome, receipt: Option<PathBuf>, console: &Console) {
-    let (mut rows, mut moved) = (0, 0);
+    let (mut rows, mut new, mut changed, mut removed) = (0, 0, 0, 0);
     for counts in outcome.receipts().map(|r| &r.counts) {
         rows += counts.rows_read + counts.deletes_read;
-        moved += counts.rows_inserted + counts.rows_updated + counts.rows_deleted;
+        new += counts.rows_inserted;
+        changed += counts.rows_updated;
+        removed += counts.rows_deleted;
     }
     let activity = jobs.connector.activity();
     let end = if outcome.interrupted {
-        "Stopped; the next sync goes on from here."
+        "Stopped: the next sync goes on from here."
     } else if outcome.errors().next().is_some() {
-        "Some tables failed; the next sync goes on from here."
+        "Not all tables are done: the next sync goes on from here."
     } else {
         "Caught up."
     };
     console.print("");
+    console.heading(end);
     console.print(&format!(
-        "{end} {} rows read, {} moved, in {} ({}); {} requests, {} retries.",
+        "  {} rows read: {} new, {} changed, {} removed",
         count(rows),
-        count(moved),
+        count(new),
+        count(changed),
+        count(removed)
+    ));
+    console.print(&format!(
+        "  {}, {}, {} requests, {} retries",
         duration(outcome.elapsed),
         rate(rows, outcome.elapsed),
         count(activity.requests),
         count(activity.retries),
     ));
-    console.print(&format!("Delta tables: {}", jobs.lake.shown()));
+    console.print(&format!("  Delta tables  {}", jobs.lake.shown()));
     if let Some(receipt) = receipt {
-        console.print(&format!("Receipt:      {}", receipt.display()));
+        console.print(&format!("  Receipt       {}", receipt.display()));
     }
     console.errors_in(outcome.errors());
 }
