@@ -223,10 +223,12 @@ fn not_a_bundle() -> Error {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<(Option<String>, Vec<(String, Mode)>)> {
+    type Rows = Vec<(String, Mode)>;
+
+    fn read(text: &str) -> Result<(Option<String>, Rows)> {
         let page = Page::open(text)?;
         let next = page.next.as_deref().map(str::to_owned);
-        let mut rows = Vec::new();
+        let mut rows = Rows::new();
         page.each_entry(
             &mut rows,
             |_, scanner| {

@@ -46,10 +46,10 @@ impl Instant {
         Self(self.0 + (seconds * 1e3).round() as i128 * Step::Millisecond.nanos())
     }
 
-    /// Whether the last of its millisecond digits says something: a clock of whole seconds, or tenths or hundredths of
-    /// them, does not make such stamps.
-    pub(super) fn has_milliseconds(self) -> bool {
-        self.0.div_euclid(Step::Millisecond.nanos()) % 10 != 0
+    /// Whether its millisecond shows if a server tells milliseconds apart: neither end of it is a multiple of ten, where a
+    /// coarser clock or a cut search value would give the same answer.
+    pub(super) fn has_telling_millisecond(self) -> bool {
+        (1..=8).contains(&(self.0.div_euclid(Step::Millisecond.nanos()).rem_euclid(10)))
     }
 
     /// The instant half way to `other`.
@@ -152,6 +152,14 @@ mod tests {
         assert_eq!(t.floor(Step::Millisecond), at("1969-12-31T23:59:58.750Z"));
         assert_eq!(t.ceil(Step::Millisecond), at("1969-12-31T23:59:58.751Z"));
         assert_eq!(at("2024-01-01T00:00:00Z").ceil(Step::Second), at("2024-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_millisecond_beside_a_multiple_of_ten_tells_nothing() {
+        assert!(at("2024-01-01T00:00:00.123Z").has_telling_millisecond());
+        for text in ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.120Z", "2024-01-01T00:00:00.999Z"] {
+            assert!(!at(text).has_telling_millisecond(), "{text}");
+        }
     }
 
     #[test]

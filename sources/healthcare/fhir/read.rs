@@ -115,7 +115,8 @@ impl<W: Wire> TableReader<W> {
     /// Where a run that begins now ends.
     fn end_at(&self, now: Instant) -> State {
         let hi = now.plus_seconds(-self.options.safety_lag_seconds).floor(Step::Millisecond);
-        self.origin.state(hi, hi.plus_seconds(-self.options.lookback_seconds))
+        // Two seconds more: what is asked for a window reaches over its end, and must not reach what may still appear.
+        self.origin.state(hi, hi.plus_seconds(-self.options.lookback_seconds - 2.0).floor(Step::Second))
     }
 
     async fn read_range(self: &Arc<Self>, range: Range, request: &ReadRequest, out: &Output<ReadEvent>) -> Result<()> {

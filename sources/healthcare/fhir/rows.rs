@@ -84,9 +84,9 @@ pub(super) struct Walk {
 impl Walk {
     const NONE: Self = Self { pages: 0, distinct: 0, digest: Hash::NONE, below: 0, beyond: 0 };
 
-    /// Whether both walks have seen the same resources in the same versions.
+    /// Whether both walks have seen the same wanted resources in the same versions.
     pub(super) fn saw_the_same_as(&self, other: &Self) -> bool {
-        (self.digest, self.distinct) == (other.digest, other.distinct)
+        self.digest == other.digest
     }
 
     /// Whether the server cannot have filtered: rows from before the range, or most of them outside it.
@@ -175,6 +175,11 @@ impl Rows {
 
     pub(super) fn begin_page(&mut self) {
         self.walk.pages += 1;
+    }
+
+    /// From here on resources may still appear, and the next run will read again.
+    pub(super) fn open_from(&self) -> Option<Instant> {
+        self.overlap.note_from
     }
 
     /// What was seen since [`Rows::begin_walk`].

@@ -268,7 +268,7 @@ impl<W: Wire> Server<W> {
         let mut sample = Sample::Nothing;
         if !reply.is_refused() {
             self.each_header(&reply, |header| match (&header.id, header.instant()) {
-                (Some(id), Ok(Some(stamp))) if stamp.has_milliseconds() => {
+                (Some(id), Ok(Some(stamp))) if stamp.has_telling_millisecond() => {
                     sample = Sample::Fine(id.to_string(), stamp);
                 }
                 _ if matches!(sample, Sample::Nothing) => sample = Sample::Coarse,

@@ -9,7 +9,7 @@ use schedule::{Outcome, run};
 
 /// How many schedules are tried; `LAKEFLOW_FHIR_SCHEDULES` asks for more, `LAKEFLOW_FHIR_SEED` for others.
 fn schedules() -> u64 {
-    std::env::var("LAKEFLOW_FHIR_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
+    std::env::var("LAKEFLOW_FHIR_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(600)
 }
 
 #[test]
@@ -17,12 +17,14 @@ fn random_schedules_lose_nothing_and_invent_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (mut rows, mut requests, mut interrupted) = (0, 0, 0);
     let first = std::env::var("LAKEFLOW_FHIR_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    for seed in first..first + schedules() {
+    // These two once lost a row on servers that cut search values to seconds.
+    for seed in [101_405, 201_728].into_iter().chain(first..first + schedules()) {
         let Outcome { sent, asked, stops } = runtime.block_on(run(seed));
         rows += sent;
         requests += asked;
         interrupted += stops;
     }
-    assert!(rows > schedules() && requests > schedules() && interrupted > 0, "the schedules did nothing");
+    let many = schedules() >= 100;
+    assert!(!many || rows > schedules() && requests > schedules() && interrupted > 0, "the schedules did nothing");
     println!("{} schedules, {rows} rows, {requests} requests, {interrupted} interruptions", schedules());
 }
