@@ -63,7 +63,7 @@ impl DemoServer {
     pub(super) fn start(file: PathBuf) -> Result<Self> {
         let memory = recall(&file)?;
         let server = match &memory {
-            Some(memory) => listen(memory.port).map_err(|_| {
+            Some(memory) => listen_patiently(memory.port).map_err(|_| {
                 Error::new(ErrorKind::Config, "the port of this directory's demo is taken by another program")
                     .with("port", memory.port)
                     .help("run the demo again later, or give another directory with --to")
@@ -174,6 +174,17 @@ fn listen(port: u16) -> std::result::Result<RunningServer, SimError> {
         volumes: VOLUMES.map(|(name, count)| Volume::new(name, count)).into(),
         ..Config::default()
     })
+}
+
+/// As [`listen`], giving a demo that was just killed two seconds to let go of the port.
+fn listen_patiently(port: u16) -> std::result::Result<RunningServer, SimError> {
+    for _ in 0..20 {
+        if let Ok(server) = listen(port) {
+            return Ok(server);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    listen(port)
 }
 
 fn recall(file: &Path) -> Result<Option<Memory>> {
