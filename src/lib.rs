@@ -1,20 +1,8 @@
-//! Connector SDK: bring data from LanceDB, OSI PI and healthcare systems into lakehouse tables.
+#![doc = include_str!("../README.md")]
 //!
-//! ```no_run
-//! use futures::TryStreamExt;
-//! use lakeflow_connect::{Context, Options, ReadRequest, Registry, Result, stream::arrow_batches};
+//! # The crate
 //!
-//! #[tokio::main]
-//! async fn main() -> Result<()> {
-//!     let options = Options::new().with("base_url", "https://fhir.example.org/r4");
-//!     let source = Registry::builtin().connect("fhir", &options, &Context::new())?;
-//!     let mut patients = arrow_batches(&source, ReadRequest::new("Patient".into()));
-//!     while let Some(batch) = patients.try_next().await? {
-//!         println!("{} rows of {} columns", batch.num_rows(), batch.num_columns());
-//!     }
-//!     Ok(())
-//! }
-//! ```
+//! A host connects through the [`Registry`] and reads through [`LakeflowConnect`]; [`read`] says what it may rely on.
 //!
 //! Hosts that store offsets take [`stream::arrow_events`]; sources are written with [`stream::pages`].
 
