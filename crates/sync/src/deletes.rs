@@ -139,16 +139,9 @@ impl Flow for DeletesFlow<'_> {
         let (kept, settled): (Vec<_>, Vec<_>) =
             before.into_iter().partition(|t| self.caught_up_from.is_none_or(|from| t.at + REMEMBERED > from));
         doc.tombstones = kept;
-        // Without a cursor nothing tells an older row from a new one of the same key.
-        if self.shape.cursor.is_some() {
-            let new = files.iter().enumerate().map(|(i, f)| Tombstones {
-                path: f.path.to_string(),
-                size: f.size,
-                rows: rows_of(i),
-                at: now,
-            });
-            doc.tombstones.extend(new);
-        }
+        let new = files.iter().enumerate();
+        let new = new.map(|(i, f)| Tombstones { path: f.path.to_string(), size: f.size, rows: rows_of(i), at: now });
+        doc.tombstones.extend(new);
         let deletions: Vec<_> = files.iter().cloned().enumerate().map(|(i, f)| (f, rows_of(i))).collect();
         let mut overtaken = 0;
         loop {
@@ -179,9 +172,6 @@ impl Flow for DeletesFlow<'_> {
                     self.counts.commits += 1;
                     let settled: Vec<Path> = settled.iter().map(|t| Path::from(t.path.as_str())).collect();
                     remove(&self.table, settled.iter()).await;
-                    if self.shape.cursor.is_none() {
-                        remove(&self.table, files.iter().map(|f| &f.path)).await;
-                    }
                     self.last = Some(doc);
                     return Ok(());
                 }

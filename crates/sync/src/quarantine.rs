@@ -31,6 +31,10 @@ use crate::{
 
 /// Rows kept in memory before they are written.
 const FLUSH_ROWS: usize = 5_000;
+/// Bytes of records kept in memory before they are written.
+const FLUSH_BYTES: usize = 16 << 20;
+/// A longer record does not fit a text column as base64.
+const RECORD_BYTES: usize = 1 << 30;
 
 /// Rows waiting to be put aside.
 ///
@@ -40,16 +44,28 @@ pub(crate) struct Quarantine<'a> {
     job: &'a TableJob,
     options: &'a SyncOptions,
     rows: Vec<QuarantinedRow>,
+    bytes: usize,
 }
 
 impl<'a> Quarantine<'a> {
     pub(crate) fn new(job: &'a TableJob, options: &'a SyncOptions) -> Self {
-        Self { job, options, rows: Vec::new() }
+        Self { job, options, rows: Vec::new(), bytes: 0 }
     }
 
     pub(crate) async fn push(&mut self, rows: Vec<QuarantinedRow>) -> Result<()> {
-        self.rows.extend(rows);
-        if self.rows.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
+        for row in rows {
+            if row.record.len() > RECORD_BYTES {
+                return Err(Error::new(ErrorKind::Data, "a record that does not fit is too long to be put aside")
+                    .with("column", &row.column)
+                    .with("bytes", row.record.len()));
+            }
+            self.bytes += row.record.len();
+            self.rows.push(row);
+            if self.rows.len() >= FLUSH_ROWS || self.bytes >= FLUSH_BYTES {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what is waiting; after a failure it waits on, so that no offset can be stored past it.
@@ -57,6 +73,7 @@ impl<'a> Quarantine<'a> {
         if !self.rows.is_empty() {
             self.write().await?;
             self.rows.clear();
+            self.bytes = 0;
         }
         Ok(())
     }

@@ -83,7 +83,10 @@ impl<'a> RowsFlow<'a> {
                 Some(Keyed {
                     deletion_codec: Shape::deletions(&codec)?.1,
                     codec,
-                    filter: table.version().filter(|_| empty).map(|v| (KeyFilter::new(options.filter_bytes), v)),
+                    filter: table
+                        .version()
+                        .filter(|_| empty && !shape.landing.is_snapshot())
+                        .map(|v| (KeyFilter::new(options.filter_bytes), v)),
                     suspects: KeyFilter::new(SUSPECT_BYTES),
                     suspect_rows: 0,
                 })
@@ -119,6 +122,10 @@ impl<'a> RowsFlow<'a> {
         };
         let Some(keyed) = &mut self.keyed else { return Ok(append(Vec::new())) };
         let current = keyed.is_current(&self.table);
+        if !current {
+            // A filter that misses a commit must never become true again, and its memory is needed for the next one.
+            keyed.filter = None;
+        }
         let merge = Merge {
             scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
             layout: layout(&self.table, self.shape, self.options)?,
@@ -158,14 +165,17 @@ impl<'a> RowsFlow<'a> {
         self.counts.commits += u64::from(committed);
     }
 
-    /// The filter stays true over our own commit; files that were written again go away.
-    async fn after_commit(&mut self, outcome: &Outcome, version: Option<u64>) {
+    /// The filter stays true over our own commit; files that were written again go away; the next ones are written in
+    /// the schema that the table has now.
+    async fn after_commit(&mut self, outcome: &Outcome, version: Option<u64>) -> Result<()> {
         if let Some(keyed) = &mut self.keyed {
             keyed.suspects = KeyFilter::new(SUSPECT_BYTES);
             keyed.suspect_rows = 0;
             keyed.filter = keyed.filter.take().zip(version).map(|((filter, _), version)| (filter, version));
         }
         remove(&self.table, outcome.superseded.iter().map(|f| &f.path)).await;
+        self.staging.set_layout(layout(&self.table, self.shape, self.options)?);
+        Ok(())
     }
 }
 
@@ -222,8 +232,7 @@ impl Flow for RowsFlow<'_> {
             let nothing_new = outcome.adds.is_empty() && outcome.removes.is_empty();
             if nothing_new && self.last.is_some() && self.offset() == doc.offset.as_ref() {
                 self.count(&outcome, false);
-                self.after_commit(&outcome, self.table.version()).await;
-                return Ok(());
+                return self.after_commit(&outcome, self.table.version()).await;
             }
             let bytes: u64 = outcome.adds.iter().map(|a| u64::try_from(a.size).unwrap_or(0)).sum();
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
@@ -233,9 +242,8 @@ impl Flow for RowsFlow<'_> {
                 Committed::Done(version) => {
                     self.counts.bytes_written += bytes;
                     self.count(&outcome, true);
-                    self.after_commit(&outcome, version).await;
                     self.last = Some(doc);
-                    return Ok(());
+                    return self.after_commit(&outcome, version).await;
                 }
                 Committed::Overtaken => {
                     remove(&self.table, outcome.rewritten.iter().map(|f| &f.path)).await;

@@ -70,6 +70,11 @@ impl Ended {
 impl Run<'_> {
     async fn sync(&mut self) -> Result<TableReceipt> {
         let shape = Shape::of(self.job).await?;
+        if shape.landing.is_snapshot() && self.options.max_records.is_some() {
+            return Err(Error::new(ErrorKind::Config, "a part of a snapshot would remove the rest of the table")
+                .with("landing", shape.landing.as_str())
+                .help("leave out max_records for this table"));
+        }
         let [rows_id, deletes_id] = [FlowKind::Rows, FlowKind::Deletes].map(|kind| FlowId {
             source: self.job.source.clone(),
             table: self.job.table.name.clone(),
@@ -110,7 +115,8 @@ impl Run<'_> {
         let rows = self.drive(&mut flow, events, shape.landing.is_snapshot()).await?;
         if shape.landing != Landing::CdcWithDeletes || !rows.caught_up || self.options.stop.is_stopped() {
             let offset = last_deletes.and_then(|d| d.offset);
-            let deletes = Ended { caught_up: true, before: offset.clone(), after: offset };
+            let caught_up = shape.landing != Landing::CdcWithDeletes;
+            let deletes = Ended { caught_up, before: offset.clone(), after: offset };
             return Ok(self.receipt(&shape, rows, deletes, flow.table.version()));
         }
         let caught_up_from = flow.last.and_then(|d| d.caught_up_from);
@@ -208,6 +214,7 @@ impl Run<'_> {
                 }
                 Some(ReadEvent::Quarantined(bad)) => {
                     flow.counts().rows_quarantined += bad.len() as u64;
+                    rows += bad.len() as u64;
                     quarantine.push(bad).await?;
                 }
                 Some(ReadEvent::Checkpoint(next)) => {
@@ -230,6 +237,7 @@ impl Run<'_> {
             }
         }
         if snapshot {
+            refuse_incomplete(flow.counts().rows_quarantined, quarantine).await?;
             flow.end_unit().await?;
         } else if flow.staging().open_rows() > 0 {
             return Err(Error::new(ErrorKind::Internal, "the connector sent rows after its last checkpoint")
@@ -286,4 +294,15 @@ impl Run<'_> {
             table_version,
         }
     }
+}
+
+/// A snapshot without the rows that were put aside would remove their last good versions.
+async fn refuse_incomplete(bad: u64, quarantine: &mut Quarantine<'_>) -> Result<()> {
+    if bad == 0 {
+        return Ok(());
+    }
+    quarantine.flush().await?;
+    Err(Error::new(ErrorKind::Data, "a snapshot with rows that do not fit would remove their last good versions")
+        .with("rows", bad)
+        .help("the table is as it was; see the quarantine table, and correct those rows or the schema"))
 }

@@ -45,6 +45,15 @@ impl Shape {
         // A snapshot's newest state is what was read, whatever its cursor says.
         let cursor =
             job.sequence_by.clone().or_else(|| metadata.cursor_field.clone()).filter(|_| !landing.is_snapshot());
+        if landing == Landing::CdcWithDeletes && cursor.is_none() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "without a cursor nothing tells a row from a deletion before it",
+            )
+            .with("table", &job.table.name)
+            .with("landing", landing.as_str())
+            .help("set sequence_by to a column that grows with every change, or land with cdc"));
+        }
         for column in &job.partition_by {
             if schema.field(column).is_none() {
                 return Err(Error::unknown("column to partition by", column, schema.names()));

@@ -49,7 +49,8 @@ enum Command {
 #[derive(Debug)]
 pub(crate) struct Segment {
     commands: mpsc::Sender<Command>,
-    encoder: JoinHandle<Result<Vec<Add>>>,
+    /// Absent once its result was taken.
+    encoder: Option<JoinHandle<Result<Vec<Add>>>>,
 }
 
 impl Segment {
@@ -58,7 +59,7 @@ impl Segment {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (layout, handle) = (layout.clone(), Handle::current());
         let encoder = tokio::task::spawn_blocking(move || handle.block_on(encode(layout, queue)));
-        Self { commands, encoder }
+        Self { commands, encoder: Some(encoder) }
     }
 
     /// Hands rows to the encoder, waiting while it is busy. The batches must have the table's schema.
@@ -67,17 +68,21 @@ impl Segment {
             return Ok(());
         }
         // The encoder only stops listening after an error.
-        match (&mut self.encoder).await {
-            Ok(Err(error)) => Err(error),
-            _ => Err(encoder_died()),
-        }
+        Err(self.result().await.err().unwrap_or_else(encoder_died))
     }
 
     /// Finishes the files.
     pub(crate) async fn finish(mut self) -> Result<Vec<Add>> {
         // When the send fails, the encoder has an error to tell.
         let _ = self.commands.send(Command::Finish).await;
-        (&mut self.encoder).await.unwrap_or_else(|_| Err(encoder_died()))
+        self.result().await
+    }
+
+    async fn result(&mut self) -> Result<Vec<Add>> {
+        match self.encoder.take() {
+            Some(encoder) => encoder.await.unwrap_or_else(|_| Err(encoder_died())),
+            None => Err(encoder_died()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use deltalake::kernel::Add;
-use lakeflow_connect::{Result, arrow};
+use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
 use crate::stage::{FileLayout, Segment};
 
@@ -19,6 +19,8 @@ pub(crate) struct Staging {
     unit_bytes: usize,
     unit_rows: u64,
     spilled: bool,
+    /// A write failed: rows were taken whose files may not exist, so nothing may be committed any more.
+    failed: bool,
     /// Rows of whole units.
     rows: u64,
     bytes: u64,
@@ -40,6 +42,7 @@ impl Staging {
             unit_bytes: 0,
             unit_rows: 0,
             spilled: false,
+            failed: false,
             rows: 0,
             bytes: 0,
         }
@@ -77,9 +80,14 @@ impl Staging {
         self.unit_rows
     }
 
-    /// Rows of whole units.
+    /// Rows of whole units; none after a write failed.
     pub(crate) fn rows(&self) -> u64 {
-        self.rows
+        if self.failed { 0 } else { self.rows }
+    }
+
+    /// How the files of the next commit are written. Only between [`finish`](Self::finish) and the next row.
+    pub(crate) fn set_layout(&mut self, layout: FileLayout) {
+        self.layout = layout;
     }
 
     /// Bytes of Arrow since the last commit.
@@ -88,14 +96,28 @@ impl Staging {
     }
 
     /// Finishes the files of all whole units; a unit that is still coming is dropped.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) after a write failed, and when the files do not hold the rows that were pushed.
     pub(crate) async fn finish(&mut self) -> Result<Staged> {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Internal, "rows cannot be committed after a write of theirs failed"));
+        }
         if self.spilled {
             self.segment = None;
         }
         self.close().await?;
         self.unit.clear();
         (self.unit_bytes, self.unit_rows, self.bytes, self.spilled) = (0, 0, 0, false);
-        Ok(Staged { files: std::mem::take(&mut self.finished), rows: std::mem::take(&mut self.rows) })
+        let staged = Staged { files: std::mem::take(&mut self.finished), rows: std::mem::take(&mut self.rows) };
+        let written: i64 = staged.files.iter().map(records).sum();
+        if u64::try_from(written) != Ok(staged.rows) {
+            return Err(Error::new(ErrorKind::Internal, "data files do not hold the rows that were to be written")
+                .with("rows", staged.rows)
+                .with("written", written)
+                .help("nothing was committed; report this"));
+        }
+        Ok(staged)
     }
 
     async fn send(&mut self) -> Result<()> {
@@ -104,13 +126,23 @@ impl Staging {
         if batches.is_empty() {
             return Ok(());
         }
-        self.segment.get_or_insert_with(|| Segment::start(&self.layout)).write(batches).await
+        self.failed = true;
+        self.segment.get_or_insert_with(|| Segment::start(&self.layout)).write(batches).await?;
+        self.failed = false;
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
         if let Some(segment) = self.segment.take() {
+            self.failed = true;
             self.finished.extend(segment.finish().await?);
+            self.failed = false;
         }
         Ok(())
     }
+}
+
+/// Rows of a file according to its statistics.
+fn records(add: &Add) -> i64 {
+    add.get_stats().ok().flatten().map_or(0, |s| s.num_records)
 }

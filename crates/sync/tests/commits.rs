@@ -3,10 +3,11 @@
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
 use futures::FutureExt;
-use lakeflow_connect::IngestionType;
-use lakeflow_sync::sync_table;
+use lakeflow_connect::{BadRows, ErrorKind, IngestionType};
+use lakeflow_sync::{Counts, Observer, Stop, sync_table};
 
 use crate::{
+    quarantine::bad,
     source::{Row, Source, offset, rows},
     tables::Lake,
 };
@@ -72,6 +73,48 @@ async fn max_records_ends_the_run_without_claiming_to_be_caught_up() {
     assert!(!lake.sync(&source).await.unwrap().caught_up);
     lake.options.max_records = None;
     assert!(lake.sync(&source).await.unwrap().caught_up);
+}
+
+#[tokio::test]
+async fn rows_put_aside_count_towards_max_records() {
+    let (mut lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    lake.options.bad_rows = BadRows::Quarantine;
+    lake.options.max_records = Some(2);
+    source.unit(&[("a", 1, "x")]).bad_rows(vec![bad("\"b\"", b"{}")]);
+    assert!(!lake.sync(&source).await.unwrap().caught_up);
+}
+
+#[tokio::test]
+async fn max_records_is_refused_for_a_snapshot_which_would_lose_the_rest() {
+    for keys in [vec!["id".to_owned()], Vec::new()] {
+        let (mut lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+        source.metadata(|m| m.primary_keys = keys);
+        source.content(&[("a", 1, "x"), ("b", 1, "x")]);
+        lake.sync(&source).await.unwrap();
+        lake.options.max_records = Some(1);
+        let error = lake.sync(&source).await.unwrap_err();
+        assert_eq!((error.kind(), source.reads()), (ErrorKind::Config, 1), "{error}");
+        assert_eq!(lake.rows().await, ["a:1:x", "b:1:x"]);
+    }
+}
+
+/// Stops a run at its first commit.
+struct StopAtCommit(Stop);
+
+impl Observer for StopAtCommit {
+    fn committed(&self, _table: &str, _version: u64, _counts: &Counts) {
+        self.0.stop();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_between_rows_and_deletions_is_not_caught_up() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x")]).deletes(&[("a", 1)]);
+    let observer = StopAtCommit(lake.options.stop.clone());
+    let receipt = sync_table(lake.job(&source), &lake.options, &observer).await.unwrap();
+    assert_eq!((receipt.caught_up, receipt.counts.commits), (false, 1));
+    assert_eq!(lake.rows().await, ["a:1:x"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

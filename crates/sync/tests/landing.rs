@@ -162,3 +162,12 @@ async fn history_is_refused_before_anything_is_read() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(source.reads(), 0);
 }
+
+#[tokio::test]
+async fn deletions_without_a_cursor_are_refused_before_anything_is_read() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.metadata(|m| m.cursor_field = None);
+    source.unit(&[("a", 1, "x")]);
+    let error = lake.sync(&source).await.unwrap_err();
+    assert_eq!((error.kind(), source.reads()), (ErrorKind::Config, 0), "{error}");
+}

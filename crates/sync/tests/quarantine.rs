@@ -1,14 +1,14 @@
 //! Rows that are put aside.
 
 use bytes::Bytes;
-use lakeflow_connect::{BadRows, IngestionType, QuarantinedRow, arrow::array::AsArray};
+use lakeflow_connect::{BadRows, ErrorKind, IngestionType, QuarantinedRow, arrow::array::AsArray};
 
 use crate::{
     source::Source,
     tables::{Lake, read},
 };
 
-fn bad(key: &str, record: &'static [u8]) -> QuarantinedRow {
+pub fn bad(key: &str, record: &'static [u8]) -> QuarantinedRow {
     QuarantinedRow {
         key: Some(key.to_owned()),
         column: "n".to_owned(),
@@ -60,4 +60,33 @@ async fn a_row_is_put_aside_before_its_offset_is_stored() {
     lake.sync(&source).await.unwrap();
     assert_eq!(quarantined(&lake).await.len(), 1);
     assert_eq!(lake.rows().await, ["a:1:x", "c:1:x"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_with_rows_put_aside_leaves_the_table_as_it_was() {
+    for keys in [vec!["id".to_owned()], Vec::new()] {
+        let (mut lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+        lake.options.bad_rows = BadRows::Quarantine;
+        source.metadata(|m| m.primary_keys = keys);
+        source.content(&[("a", 1, "x"), ("b", 1, "y")]);
+        lake.sync(&source).await.unwrap();
+        source.content(&[("a", 2, "new")]).bad_rows(vec![bad("\"b\"", b"{}")]);
+        let error = lake.sync(&source).await.unwrap_err();
+        assert_eq!((error.kind(), error.get("rows")), (ErrorKind::Data, Some("1")), "{error}");
+        assert_eq!(lake.rows().await, ["a:1:x", "b:1:y"]);
+        assert_eq!(quarantined(&lake).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn many_and_large_rows_are_put_aside_in_pieces() {
+    let (mut lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    lake.options.bad_rows = BadRows::Quarantine;
+    let large = |n: u8| QuarantinedRow { record: vec![n; 9 << 20].into(), ..bad("\"b\"", b"") };
+    source.bad_rows((b'a'..b'f').map(large).collect());
+    assert_eq!(lake.sync(&source).await.unwrap().counts.rows_quarantined, 5);
+    let table = deltalake::open_table(lakeflow_sync::quarantine_url(&lake.url())).await.unwrap();
+    assert_eq!(read(&table).await.iter().map(|b| b.num_rows()).sum::<usize>(), 5);
+    // Two records to a commit, after the one that made the table.
+    assert_eq!(table.version(), Some(3));
 }

@@ -1,11 +1,11 @@
 //! More than one writer at a time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use deltalake::{
     datafile::writer::{DeltaWriter, WriterConfig},
     kernel::{
-        Action,
+        Action, DataType, PrimitiveType, StructField,
         transaction::{CommitBuilder, CommitProperties, TableReference},
     },
     protocol::DeltaOperation,
@@ -80,6 +80,38 @@ async fn a_merge_planned_before_another_commit_is_planned_again() {
     source.during(1, move || sync_other("other", url.clone(), other.clone()).boxed());
     lake.sync(&source).await.unwrap();
     assert_eq!(lake.rows().await, ["a:3:theirs", "b:1:x", "c:2:mine"]);
+}
+
+#[tokio::test]
+async fn a_key_of_another_writer_is_found_after_a_commit_without_rows() {
+    let (mut lake, source, other) = (Lake::new(), Source::new(IngestionType::Cdc), Source::new(IngestionType::Cdc));
+    lake.options.commit_interval = Duration::ZERO;
+    source.unit(&[("a", 1, "x")]).batches(Vec::new()).unit(&[("b", 2, "mine")]);
+    other.unit(&[("b", 1, "theirs")]);
+    let url = lake.url();
+    source.during(1, move || sync_other("other", url.clone(), other.clone()).boxed());
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!(receipt.counts.commits, 3);
+    assert_eq!(lake.rows().await, ["a:1:x", "b:2:mine"]);
+}
+
+/// Adds a column to a table that somebody else fills.
+async fn add_column(url: Url) {
+    let field = StructField::new("theirs", DataType::Primitive(PrimitiveType::String), true);
+    deltalake::open_table(url).await.unwrap().add_columns().with_fields([field]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_column_that_another_writer_adds_during_a_sync_is_null_in_our_rows() {
+    for ingestion_type in [IngestionType::Append, IngestionType::Cdc] {
+        let (mut lake, source) = (Lake::new(), Source::new(ingestion_type));
+        lake.options.commit_interval = Duration::ZERO;
+        source.unit(&[("a", 1, "x")]).unit(&[("b", 1, "y")]).unit(&[("c", 1, "z")]);
+        let url = lake.url();
+        source.during(1, move || add_column(url.clone()).boxed());
+        lake.sync(&source).await.unwrap();
+        assert_eq!(lake.rows().await, ["a:1:x", "b:1:y", "c:1:z"], "{ingestion_type}");
+    }
 }
 
 /// Rewrites all files of a table as one, as maintenance does: nothing changes for readers.
