@@ -99,9 +99,9 @@ async fn a_deletion_is_remembered_for_a_day_and_then_forgotten() {
 }
 
 fn tombstones(lake: &Lake) -> std::path::PathBuf {
-    let folders =
+    let mut folders =
         std::fs::read_dir(lake.path().join("_lakeflow")).unwrap().map(|f| f.unwrap().path().join("tombstones"));
-    folders.filter(|f| f.exists()).next().unwrap()
+    folders.find(|f| f.exists()).unwrap()
 }
 
 #[tokio::test]
