@@ -6,12 +6,16 @@ use arrow::{
     array::{
         Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
     },
-    compute::cast,
+    compute::{CastOptions, cast_with_options},
     datatypes::{DataType, FieldRef, SchemaRef},
+    util::display::FormatOptions,
 };
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
 use crate::error::sink;
+
+/// A value that does not fit is an error; Arrow's default would make it null.
+pub(crate) const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// What may change on the way into a schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +105,9 @@ fn align_array(array: &ArrayRef, field: &FieldRef, path: &str, casts: Casts) -> 
             let map = MapArray::try_new(Arc::clone(entries), array.offsets().clone(), inner, nulls, *sorted);
             Ok(Arc::new(map.map_err(rebuild)?))
         }
-        (from, to) if casts == Casts::Any || same_values(from, to) => cast(array, target).map_err(rebuild),
+        (from, to) if casts == Casts::Any || same_values(from, to) => {
+            cast_with_options(array, target, &EXACT).map_err(rebuild)
+        }
         (from, to) => Err(differs(path, from, to)),
     }
 }

@@ -8,7 +8,6 @@ use deltalake::{
         Action, Transaction,
         transaction::{CommitBuilder, CommitProperties, TableReference},
     },
-    logstore::object_store::ObjectStoreExt,
     protocol::DeltaOperation,
 };
 use lakeflow_connect::{Error, ErrorKind, Result, Retry};
@@ -16,6 +15,7 @@ use lakeflow_connect::{Error, ErrorKind, Result, Retry};
 use crate::{
     doc::{self, COMMIT_KEY, FlowDoc, FlowId},
     error::{is_conflict, sink},
+    rows::remove,
     table::Table,
 };
 
@@ -29,34 +29,46 @@ pub(crate) enum Committed {
     Overtaken,
 }
 
-/// Commits actions together with a flow's document. `previous` is the flow's version that the plan was made on.
+/// What a commit says about one flow.
+pub(crate) struct Step<'a> {
+    pub(crate) flow: &'a FlowId,
+    /// The flow's version that the plan was made on.
+    pub(crate) previous: Option<i64>,
+    pub(crate) doc: &'a FlowDoc,
+}
+
+/// Commits actions together with the documents of one or more flows.
 ///
 /// The library's own conflict resolution is switched off: it would let a merge commit after a compaction moved the rows
 /// that the merge took out. Any commit in between means planning again.
 ///
 /// # Errors
-/// [`Sink`](ErrorKind::Sink) "another sync is writing this table" when the flow moved on without us.
+/// [`Sink`](ErrorKind::Sink) "another sync is writing this table" when a flow moved on without us.
 pub(crate) async fn commit(
     table: &mut Table,
-    flow: &FlowId,
-    previous: Option<i64>,
+    steps: &[Step<'_>],
     actions: Vec<Action>,
     operation: DeltaOperation,
-    doc: &FlowDoc,
 ) -> Result<Committed> {
     // The library accepts a repeated or lower version and writes the data again; only we refuse it.
-    let recorded = table.transaction(&doc.app_id).await?;
-    if recorded != previous || recorded.is_some_and(|r| r >= doc.version) {
-        return Err(fenced(flow));
+    for step in steps {
+        let recorded = table.transaction(&step.doc.app_id).await?;
+        if recorded != step.previous || recorded.is_some_and(|r| r >= step.doc.version) {
+            return Err(fenced(step.flow));
+        }
     }
     let store = table.store();
-    let path = doc::write(store.as_ref(), flow, doc).await?;
-    let metadata = HashMap::from([(COMMIT_KEY.to_owned(), doc.commit_info(&path))]);
-    let at = doc.written_at.timestamp_millis();
-    let properties = CommitProperties::default()
-        .with_max_retries(0)
-        .with_metadata(metadata)
-        .with_application_transaction(Transaction::new_with_last_update(&doc.app_id, doc.version, Some(at)));
+    let (mut paths, mut infos) = (Vec::new(), Vec::new());
+    let mut properties = CommitProperties::default().with_max_retries(0);
+    for Step { flow, doc, .. } in steps {
+        let path = doc::write(store.as_ref(), flow, doc).await?;
+        infos.push(doc.commit_info(&path));
+        paths.push(path);
+        let at = doc.written_at.timestamp_millis();
+        let transaction = Transaction::new_with_last_update(&doc.app_id, doc.version, Some(at));
+        properties = properties.with_application_transaction(transaction);
+    }
+    let properties = properties.with_metadata(HashMap::from([(COMMIT_KEY.to_owned(), infos.into())]));
     let result = {
         let state = table.delta().snapshot().map_err(|e| sink("committing", e))?;
         CommitBuilder::from(properties)
@@ -67,7 +79,9 @@ pub(crate) async fn commit(
     let error = match result {
         Ok(made) => {
             table.reload().await?;
-            doc::clean(store.as_ref(), flow, &path, doc.version).await;
+            for (step, path) in steps.iter().zip(&paths) {
+                doc::clean(store.as_ref(), step.flow, path, step.doc.version).await;
+            }
             return Ok(Committed::Done(Some(made.version())));
         }
         Err(error) => error,
@@ -76,17 +90,19 @@ pub(crate) async fn commit(
     if table.reload().await.is_err() {
         return Err(sink("committing", error));
     }
-    let recorded = table.transaction(&doc.app_id).await?;
-    if recorded == Some(doc.version) && is_ours(table, &doc.app_id, doc.version, &path).await? {
-        tracing::warn!(table = %flow.table, "the commit was made, but work after it failed");
-        return Ok(Committed::Done(None));
-    }
-    if recorded != previous {
-        let _ = store.delete(&path).await;
-        return Err(fenced(flow));
+    for (Step { flow, previous, doc }, path) in steps.iter().zip(&paths) {
+        let recorded = table.transaction(&doc.app_id).await?;
+        if recorded == Some(doc.version) && is_ours(table, &doc.app_id, doc.version, path).await? {
+            tracing::warn!(table = %flow.table, "the commit was made, but work after it failed");
+            return Ok(Committed::Done(None));
+        }
+        if recorded != *previous {
+            remove(table, paths.iter()).await;
+            return Err(fenced(flow));
+        }
     }
     if is_conflict(&error) {
-        let _ = store.delete(&path).await;
+        remove(table, paths.iter()).await;
         return Ok(Committed::Overtaken);
     }
     Err(sink("committing", error))

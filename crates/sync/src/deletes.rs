@@ -12,7 +12,7 @@ use deltalake::{Path, kernel::Action, logstore::object_store::prefix::PrefixStor
 use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 
 use crate::{
-    commit::{Committed, commit},
+    commit::{Committed, Step, commit},
     doc::{self, FlowDoc, FlowId, Tombstones},
     error::sink,
     flow::Flow,
@@ -165,13 +165,16 @@ impl Flow for DeletesFlow<'_> {
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
             let actions = outcome.removes.iter().cloned().map(Action::Remove);
             let actions = actions.chain(outcome.adds.iter().cloned().map(Action::Add)).collect();
-            match commit(&mut self.table, &self.id, previous, actions, operation, &doc).await? {
+            let step = Step { flow: &self.id, previous, doc: &doc };
+            match commit(&mut self.table, &[step], actions, operation).await? {
                 Committed::Done(_) => {
                     self.counts.rows_deleted += outcome.deleted;
                     self.counts.bytes_written += bytes;
                     self.counts.commits += 1;
                     let settled: Vec<Path> = settled.iter().map(|t| Path::from(t.path.as_str())).collect();
                     remove(&self.table, settled.iter()).await;
+                    let before = Some(now - REMEMBERED);
+                    doc::clean_tombstones(self.table.store().as_ref(), &self.id, &doc.tombstones, before).await;
                     self.last = Some(doc);
                     return Ok(());
                 }

@@ -5,9 +5,12 @@
 //! the document. A document without its commit is rubbish; a commit always has its document. After log clean-up only the
 //! transaction is left, and it still leads to the document.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use deltalake::{
     ObjectStore, Path,
+    kernel::CommitInfo,
     logstore::object_store::{ObjectStoreExt, PutPayload},
 };
 use futures::TryStreamExt;
@@ -133,6 +136,7 @@ impl FlowDoc {
     pub(crate) fn commit_info(&self, path: &Path) -> serde_json::Value {
         let mut info = serde_json::json!({
             "app_id": self.app_id, "version": self.version, "document": path.as_ref(), "source": self.source, "table": self.table,
+            "flow": self.flow, "landing": self.landing,
         });
         if let Some(offset) = &self.offset {
             let text = offset.to_json();
@@ -199,25 +203,48 @@ fn lost(flow: &FlowId) -> Error {
         .help("reset the table's state to read it in full again")
 }
 
-/// Our object in the newest commit of this application version, while the log still has it.
+/// What the newest commit of this application version says, while the log still has it.
 pub(crate) async fn committed(table: &Table, app_id: &str, version: i64) -> Result<Option<serde_json::Value>> {
     let mut history = table.delta().history(None);
     while let Some(commit) = history.try_next().await.map_err(|e| sink("reading the table's log", e))? {
-        if let Some(info) = commit.info.get(COMMIT_KEY)
-            && info.get("app_id").and_then(|a| a.as_str()) == Some(app_id)
-            && info.get("version").and_then(serde_json::Value::as_i64) == Some(version)
-        {
-            return Ok(Some(info.clone()));
+        for info in infos(&commit) {
+            if info.get("app_id").and_then(|a| a.as_str()) == Some(app_id)
+                && info.get("version").and_then(serde_json::Value::as_i64) == Some(version)
+            {
+                return Ok(Some(info.clone()));
+            }
         }
     }
     Ok(None)
 }
 
+/// What a commit says about our flows.
+fn infos(commit: &CommitInfo) -> impl Iterator<Item = &serde_json::Value> {
+    commit.info.get(COMMIT_KEY).and_then(|i| i.as_array()).into_iter().flatten()
+}
+
 /// The fallback when the document was removed but the log still holds the offset.
+///
+/// Not for deletions: those that rows may still be older than are only named by the document.
 fn from_commit(flow: &FlowId, version: i64, info: &serde_json::Value) -> Result<FlowDoc> {
-    let offset = info.get("offset").and_then(|o| o.as_str()).ok_or_else(|| lost(flow).with("version", version))?;
-    let offset = Offset::from_json(offset)?;
-    Ok(FlowDoc::new(flow, version, Landing::Append, Some(offset), DateTime::UNIX_EPOCH))
+    let offset = info.get("offset").and_then(|o| o.as_str()).filter(|_| flow.kind == FlowKind::Rows);
+    let offset = Offset::from_json(offset.ok_or_else(|| lost(flow).with("version", version))?)?;
+    Ok(FlowDoc::new(flow, version, landing_in(info), Some(offset), DateTime::UNIX_EPOCH))
+}
+
+/// The landing that a commit names; append, which is treated most carefully, when it does not.
+fn landing_in(info: &serde_json::Value) -> Landing {
+    info.get("landing").and_then(|l| Landing::deserialize(l).ok()).unwrap_or(Landing::Append)
+}
+
+/// How a flow that has committed lands, even when its document cannot be read; `None` when it never committed.
+pub(crate) async fn landing(table: &Table, flow: &FlowId) -> Result<Option<Landing>> {
+    let Some(version) = table.transaction(&flow.app_id()).await? else { return Ok(None) };
+    if let Ok(Some(doc)) = read(table, flow).await {
+        return Ok(Some(doc.landing));
+    }
+    let info = committed(table, &flow.app_id(), version).await?;
+    Ok(Some(info.as_ref().map_or(Landing::Append, landing_in)))
 }
 
 async fn list(store: &dyn ObjectStore, flow: &FlowId) -> Result<Vec<(i64, Path)>> {
@@ -245,8 +272,58 @@ pub(crate) async fn clean(store: &dyn ObjectStore, flow: &FlowId, current: &Path
     }
 }
 
-/// The flows that have documents in a table, whether committed or not.
-pub(crate) async fn flows(store: &dyn ObjectStore) -> Result<Vec<FlowId>> {
+/// Removes deletion files that the flow's document does not name and that were written before a time, if one is given:
+/// a sync that has not committed yet may be writing younger ones. Best effort.
+pub(crate) async fn clean_tombstones(
+    store: &dyn ObjectStore,
+    flow: &FlowId,
+    named: &[Tombstones],
+    before: Option<DateTime<Utc>>,
+) {
+    let Ok(listing) = store.list_with_delimiter(Some(&tombstone_folder(flow))).await else { return };
+    let named: HashSet<&str> = named.iter().map(|t| t.path.as_str()).collect();
+    for file in listing.objects {
+        if !named.contains(file.location.as_ref()) && before.is_none_or(|time| file.last_modified < time) {
+            let _ = store.delete(&file.location).await;
+        }
+    }
+}
+
+/// The flows that have documents in a table, whether committed or not; without any document, those in the log.
+pub(crate) async fn flows(table: &Table) -> Result<Vec<FlowId>> {
+    let documented = documented_flows(table.store().as_ref()).await?;
+    if documented.is_empty() { logged_flows(table).await } else { Ok(documented) }
+}
+
+/// The flows that have documents or are named by a commit that the log still has.
+pub(crate) async fn all_flows(table: &Table) -> Result<Vec<FlowId>> {
+    let mut flows = documented_flows(table.store().as_ref()).await?;
+    for flow in logged_flows(table).await? {
+        if !flows.contains(&flow) {
+            flows.push(flow);
+        }
+    }
+    Ok(flows)
+}
+
+async fn logged_flows(table: &Table) -> Result<Vec<FlowId>> {
+    let mut flows = Vec::new();
+    let mut history = table.delta().history(None);
+    while let Some(commit) = history.try_next().await.map_err(|e| sink("reading the table's log", e))? {
+        for info in infos(&commit) {
+            let text = |name: &str| info.get(name).and_then(|v| v.as_str());
+            let kind = info.get("flow").and_then(|f| FlowKind::deserialize(f).ok());
+            let (Some(source), Some(table), Some(kind)) = (text("source"), text("table"), kind) else { continue };
+            let flow = FlowId { source: source.to_owned(), table: table.to_owned(), kind };
+            if !flows.contains(&flow) {
+                flows.push(flow);
+            }
+        }
+    }
+    Ok(flows)
+}
+
+async fn documented_flows(store: &dyn ObjectStore) -> Result<Vec<FlowId>> {
     let failed = |e| sink("listing offset documents", e);
     let folders = store.list_with_delimiter(Some(&Path::from(FOLDER))).await.map_err(failed)?.common_prefixes;
     let mut flows = Vec::new();

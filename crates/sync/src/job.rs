@@ -176,7 +176,10 @@ impl Default for SyncOptions {
 /// # Errors
 /// [`Config`](ErrorKind::Config) for text that is neither.
 pub fn destination(text: &str) -> Result<Url> {
-    let bad = || Error::new(ErrorKind::Config, "the destination is neither a path nor a URL").with("destination", text);
+    // A URL that cannot be read may hold a password: only its scheme is told.
+    let shown = text.split_once("://").map_or(text.to_owned(), |(scheme, _)| format!("{scheme}://…"));
+    let bad =
+        || Error::new(ErrorKind::Config, "the destination is neither a path nor a URL").with("destination", &shown);
     let mut url = if text.contains("://") {
         Url::parse(text).map_err(|_| bad())?
     } else {
@@ -200,5 +203,12 @@ mod tests {
         assert_eq!(destination("s3://lake/Patient").unwrap().as_str(), "s3://lake/Patient/");
         assert!(destination("rel").unwrap().path().ends_with("/rel/"));
         assert_eq!(destination("").unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_is_told_without_its_password() {
+        let error = destination("https://me:S3CRET@ho st/lake").unwrap_err();
+        assert_eq!((error.kind(), error.get("destination")), (ErrorKind::Config, Some("https://…")));
+        assert!(!format!("{error} {error:?}").contains("S3CRET"), "{error}");
     }
 }

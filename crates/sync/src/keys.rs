@@ -6,14 +6,14 @@ use ahash::RandomState;
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, make_array, new_null_array},
     buffer::NullBuffer,
-    compute::cast,
+    compute::cast_with_options,
     datatypes::{DataType, Schema},
     row::{RowConverter, Rows, SortField},
 };
 use chrono::DateTime;
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
-use crate::error::sink;
+use crate::{align::EXACT, error::sink};
 
 /// Where a key or cursor column is: a top-level name, or a dotted path into structs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl ColumnPath {
         if *array.data_type() == self.data_type {
             return Ok(array);
         }
-        cast(&array, &self.data_type).map_err(|e| sink("reading keys", e))
+        cast_with_options(&array, &self.data_type, &EXACT).map_err(|e| sink("reading keys", e))
     }
 }
 

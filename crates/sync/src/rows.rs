@@ -14,7 +14,7 @@ use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 
 use crate::{
     align::{Casts, align},
-    commit::{Committed, commit},
+    commit::{Committed, Step, commit},
     doc::{FlowDoc, FlowId},
     filter::KeyFilter,
     flow::Flow,
@@ -238,7 +238,8 @@ impl Flow for RowsFlow<'_> {
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
             let actions = outcome.removes.iter().cloned().map(Action::Remove);
             let actions = actions.chain(outcome.adds.iter().cloned().map(Action::Add)).collect();
-            match commit(&mut self.table, &self.id, previous, actions, operation, &doc).await? {
+            let step = Step { flow: &self.id, previous, doc: &doc };
+            match commit(&mut self.table, &[step], actions, operation).await? {
                 Committed::Done(version) => {
                     self.counts.bytes_written += bytes;
                     self.count(&outcome, true);

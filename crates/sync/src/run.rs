@@ -81,9 +81,10 @@ impl Run<'_> {
             kind,
         });
         let found = Table::open(&self.job.destination, &self.options.storage).await?;
-        let (mut last, mut last_deletes) = (None, None);
+        let (mut last, mut last_deletes, mut complete) = (None, None, false);
         if let Some(table) = &found {
-            schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, &self.job.destination))?;
+            let new = schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, &self.job.destination))?;
+            complete = new.fields.is_empty();
             last = doc::read(table, &rows_id).await?;
             last_deletes = doc::read(table, &deletes_id).await?;
             self.check_history(&shape, table, last.as_ref()).await?;
@@ -91,7 +92,7 @@ impl Run<'_> {
         let before = last.as_ref().and_then(|d| d.offset.clone());
         let start = before.clone().filter(|_| !shape.landing.is_snapshot());
         let until = self.job.connector.latest_offset(&self.job.table, start.as_ref()).await?;
-        if shape.landing.is_snapshot() && until.is_some() && until == before {
+        if shape.landing.is_snapshot() && complete && until.is_some() && until == before {
             let rows = Ended { caught_up: true, before: before.clone(), after: before };
             return Ok(self.receipt(&shape, rows, Ended::nowhere(), found.and_then(|t| t.version())));
         }

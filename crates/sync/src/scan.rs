@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array},
-    compute::{cast, take},
+    compute::{cast_with_options, take},
     datatypes::SchemaRef,
 };
 use deltalake::{
@@ -18,7 +18,7 @@ use futures::TryStreamExt;
 use lakeflow_connect::{Result, arrow};
 
 use crate::{
-    align::{Casts, align},
+    align::{Casts, EXACT, align},
     error::sink,
     keys::KeyCodec,
     object::ObjectReader,
@@ -104,7 +104,8 @@ impl Scanner {
                 None => new_null_array(field.data_type(), rows),
                 Some(text) => {
                     let failed = |e| sink("reading a partition value", e);
-                    let one = cast(&StringArray::from(vec![text.as_str()]), field.data_type()).map_err(failed)?;
+                    let one = cast_with_options(&StringArray::from(vec![text.as_str()]), field.data_type(), &EXACT)
+                        .map_err(failed)?;
                     take(&one, &UInt32Array::from(vec![0; rows]), None).map_err(failed)?
                 }
             };

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    commit::{Committed, commit},
-    doc::{self, FlowDoc, FlowId, FlowKind},
+    commit::{Committed, Step, commit},
+    doc::{self, FlowDoc, FlowKind},
     job::Landing,
     merge::Outcome,
-    rows::{always_overtaken, operation},
+    rows::operation,
     table::{Table, at},
 };
 
@@ -50,7 +50,7 @@ pub struct FlowState {
 pub async fn show(destination: &Url, storage: &HashMap<String, String>) -> Result<Vec<FlowState>> {
     let Some(table) = Table::open(destination, storage).await? else { return Ok(Vec::new()) };
     let mut states = Vec::new();
-    for flow in doc::flows(table.store().as_ref()).await? {
+    for flow in doc::flows(&table).await? {
         if let Some(doc) = doc::read(&table, &flow).await? {
             states.push(FlowState {
                 source: doc.source,
@@ -104,50 +104,44 @@ pub async fn reset(
 ) -> Result<()> {
     let nothing = || at(Error::new(ErrorKind::NotFound, "nothing was synced into this table"), destination);
     let mut table = Table::open(destination, storage).await?.ok_or_else(nothing)?;
-    let mut docs = Vec::new();
-    for flow in doc::flows(table.store().as_ref()).await? {
-        // A document that cannot be read is one of the reasons to reset.
-        match doc::read(&table, &flow).await {
-            Ok(Some(doc)) => docs.push((flow, doc.landing)),
-            Ok(None) => {}
-            Err(_) => docs.push((flow, Landing::Append)),
+    let mut flows = Vec::new();
+    for flow in doc::all_flows(&table).await? {
+        if let Some(landing) = doc::landing(&table, &flow).await? {
+            flows.push((flow, landing));
         }
     }
-    if docs.is_empty() {
+    if flows.is_empty() {
         return Err(nothing());
     }
-    if rows == ResetRows::Keep && docs.iter().any(|(_, landing)| *landing == Landing::Append) {
+    if rows == ResetRows::Keep && flows.iter().any(|(_, landing)| *landing == Landing::Append) {
         return Err(at(
             Error::new(ErrorKind::Config, "keeping the rows of an append table would double them"),
             destination,
         )
         .help("reset with removing rows"));
     }
-    for (flow, landing) in docs {
-        reset_flow(&mut table, &flow, landing, rows, clock).await?;
-    }
-    Ok(())
-}
-
-async fn reset_flow(
-    table: &mut Table,
-    flow: &FlowId,
-    landing: Landing,
-    rows: ResetRows,
-    clock: &dyn Clock,
-) -> Result<()> {
+    // All flows in one commit: without its rows, no flow may keep its offset.
     for _ in 0..5 {
-        let previous = table.transaction(&flow.app_id()).await?;
-        let doc = FlowDoc::new(flow, previous.unwrap_or(0) + 1, landing, None, clock.now());
+        let mut docs = Vec::new();
+        for (flow, landing) in &flows {
+            let previous = table.transaction(&flow.app_id()).await?;
+            let doc = FlowDoc::new(flow, previous.unwrap_or(0) + 1, *landing, None, clock.now());
+            docs.push((flow, previous, doc));
+        }
+        let steps: Vec<_> = docs.iter().map(|(flow, previous, doc)| Step { flow, previous: *previous, doc }).collect();
         let mut outcome = Outcome::default();
         if rows == ResetRows::Remove {
             outcome.removes = table.files().await?.into_iter().filter_map(|f| f.remove).collect();
         }
-        let operation = operation(Landing::Replace, &outcome, table)?;
+        let operation = operation(Landing::Replace, &outcome, &table)?;
         let actions = outcome.removes.into_iter().map(Action::Remove).collect();
-        if let Committed::Done(_) = commit(table, flow, previous, actions, operation, &doc).await? {
+        if let Committed::Done(_) = commit(&mut table, &steps, actions, operation).await? {
+            for (flow, _) in &flows {
+                doc::clean_tombstones(table.store().as_ref(), flow, &[], None).await;
+            }
             return Ok(());
         }
     }
-    Err(always_overtaken(flow))
+    Err(at(Error::new(ErrorKind::Sink, "other writers changed the table faster than it could be reset"), destination)
+        .help("run again when the table is quieter"))
 }

@@ -6,17 +6,23 @@ use arrow::datatypes::SchemaRef;
 use deltalake::{
     DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, Path,
     datafile::writer::WriterConfig,
-    kernel::{Add, Remove, transaction::CommitProperties},
+    kernel::{
+        Add, Remove,
+        transaction::{CommitProperties, PROTOCOL},
+    },
     protocol::SaveMode,
     table::config::TablePropertiesExt,
 };
 use futures::TryStreamExt;
-use lakeflow_connect::{Error, ErrorKind, Result, StructType, arrow};
+use lakeflow_connect::{DataType, Error, ErrorKind, Result, StructField, StructType, arrow};
 use url::Url;
 
 use crate::{error::sink, schema, stage::FileLayout};
 
 const TRANSACTION_RETENTION: &str = "delta.setTransactionRetentionDuration";
+
+/// Column metadata of rules that a writer must keep.
+const RULES: [&str; 3] = ["delta.invariants", "delta.generationExpression", "delta.identity.start"];
 
 /// A loaded table.
 pub(crate) struct Table {
@@ -88,15 +94,22 @@ impl Table {
 
     fn from_delta(delta: DeltaTable) -> Result<Self> {
         let state = delta.snapshot().map_err(|e| sink("opening the table", e))?;
+        PROTOCOL.can_write_to(state).map_err(|e| sink("opening the table", e))?;
         let schema = schema::from_kernel(state.schema().as_ref())?;
-        let properties = state.metadata().configuration();
-        if properties.contains_key(TRANSACTION_RETENTION) {
+        if let Some(column) = schema.fields.iter().find(|f| has_rule(f)) {
+            return Err(Error::new(ErrorKind::Sink, "a column of the table has a rule that this program cannot check")
+                .with("column", &column.name)
+                .help("remove the rule, or choose another destination"));
+        }
+        let properties: HashMap<String, &String> =
+            state.metadata().configuration().iter().map(|(k, v)| (k.to_lowercase(), v)).collect();
+        if properties.contains_key(&TRANSACTION_RETENTION.to_lowercase()) {
             return Err(Error::new(ErrorKind::Sink, "the table forgets how far it was synced")
                 .with("property", TRANSACTION_RETENTION)
                 .help("unset that property: it expires the offsets that are kept in the table"));
         }
         for refused in ["delta.enableChangeDataFeed", "delta.enableDeletionVectors", "delta.enableRowTracking"] {
-            if properties.get(refused).is_some_and(|v| v == "true") {
+            if properties.get(&refused.to_lowercase()).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
                 return Err(Error::new(ErrorKind::Sink, "the table has a property that this program cannot serve")
                     .with("property", refused)
                     .help("unset it, or choose another destination"));
@@ -223,6 +236,21 @@ impl Table {
             None,
         );
         Ok(FileLayout { store: self.store(), config, unique_columns })
+    }
+}
+
+/// Whether a column, or a member of it, has an invariant, or is made from others.
+fn has_rule(field: &StructField) -> bool {
+    let own = |f: &StructField| RULES.iter().any(|rule| f.metadata.contains_key(*rule));
+    own(field) || members(&field.data_type).iter().any(|f| has_rule(f))
+}
+
+fn members(data_type: &DataType) -> Vec<&StructField> {
+    match data_type {
+        DataType::Struct(s) => s.fields.iter().collect(),
+        DataType::Array(a) => members(&a.element),
+        DataType::Map(m) => members(&m.key).into_iter().chain(members(&m.value)).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -114,3 +114,74 @@ async fn a_broken_log_is_an_error_and_not_a_new_table() {
     assert_eq!(error.kind(), ErrorKind::Sink, "{error}");
     assert!(!error.to_string().contains("not json"), "{error}");
 }
+
+/// Writes the log of an empty table by hand.
+fn logged(lake: &Lake, protocol: &str, body: &str, configuration: &str) {
+    let column = |name: &str, data_type: &str, metadata: &str| {
+        format!(r#"{{"name":"{name}","type":"{data_type}","nullable":true,"metadata":{{{metadata}}}}}"#)
+    };
+    let fields = [column("id", "string", ""), column("n", "long", ""), column("body", "string", body)].join(",");
+    let schema = serde_json::to_string(&format!(r#"{{"type":"struct","fields":[{fields}]}}"#)).unwrap();
+    let metadata = format!(
+        r#"{{"metaData":{{"id":"1","format":{{"provider":"parquet","options":{{}}}},"schemaString":{schema},"partitionColumns":[],"configuration":{{{configuration}}},"createdTime":0}}}}"#
+    );
+    let folder = lake.path().join("_delta_log");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("{:020}.json", 0)), format!("{{\"protocol\":{protocol}}}\n{metadata}\n")).unwrap();
+}
+
+const PLAIN: &str = r#"{"minReaderVersion":1,"minWriterVersion":2}"#;
+
+#[tokio::test]
+async fn rules_and_features_of_foreign_tables_are_refused_before_anything_is_read() {
+    let features = |reader: &str, writer: &str| {
+        let reader = if reader.is_empty() { String::new() } else { format!(r#""readerFeatures":["{reader}"],"#) };
+        let version = if reader.is_empty() { 1 } else { 3 };
+        format!(r#"{{"minReaderVersion":{version},"minWriterVersion":7,{reader}"writerFeatures":["{writer}"]}}"#)
+    };
+    let invariant = r#""delta.invariants":"{\"expression\":{\"expression\":\"body <> ''\"}}""#;
+    let tables = [
+        ("column mapping", features("columnMapping", "columnMapping"), "", r#""delta.columnMapping.mode":"name""#),
+        ("check constraint feature", features("", "checkConstraints"), "", r#""delta.constraints.c":"n > 0""#),
+        ("row tracking", features("", "rowTracking"), "", ""),
+        ("a feature of the future", features("", "telepathy"), "", ""),
+        ("legacy check constraints", r#"{"minReaderVersion":1,"minWriterVersion":3}"#.to_owned(), "", ""),
+        ("check constraint", PLAIN.to_owned(), "", r#""delta.constraints.c":"n > 0""#),
+        ("a property in another case", PLAIN.to_owned(), "", r#""DELTA.enableDeletionVectors":"TRUE""#),
+        ("expiring transactions", PLAIN.to_owned(), "", r#""delta.SETTRANSACTIONRETENTIONDURATION":"interval 1 days""#),
+        ("invariant", PLAIN.to_owned(), invariant, ""),
+        ("generated column", PLAIN.to_owned(), r#""delta.generationExpression":"id""#, ""),
+    ];
+    for (what, protocol, body, configuration) in tables {
+        let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+        logged(&lake, &protocol, body, configuration);
+        source.unit(&[("a", 1, "x")]);
+        let error = lake.sync(&source).await.expect_err(what);
+        assert_eq!((error.kind(), source.reads(), lake.data_files()), (ErrorKind::Sink, 0, 0), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_plain_table_with_a_log_of_somebody_else_is_filled() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    logged(&lake, PLAIN, "", "");
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x"]);
+}
+
+#[tokio::test]
+async fn a_partition_value_that_does_not_fit_is_an_error_and_not_a_null() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 1, "x")]);
+    let mut job = lake.job(&source);
+    job.partition_by = vec!["n".to_owned()];
+    lakeflow_sync::sync_table(job, &lake.options, &()).await.unwrap();
+    for entry in fs::read_dir(lake.path().join("_delta_log")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(r#""partitionValues":{"n":"1"}"#, r#""partitionValues":{"n":"one"}"#)).unwrap();
+    }
+    source.unit(&[("a", 2, "y")]);
+    assert_eq!(lake.sync(&source).await.unwrap_err().kind(), ErrorKind::Sink);
+}

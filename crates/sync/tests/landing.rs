@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use lakeflow_connect::{ErrorKind, IngestionType};
 
-use crate::{source::Source, tables::Lake};
+use crate::{
+    source::{Source, offset},
+    tables::Lake,
+};
 
 #[tokio::test]
 async fn appended_rows_arrive_once_and_a_second_run_commits_nothing() {
@@ -170,4 +173,38 @@ async fn deletions_without_a_cursor_are_refused_before_anything_is_read() {
     source.unit(&[("a", 1, "x")]);
     let error = lake.sync(&source).await.unwrap_err();
     assert_eq!((error.kind(), source.reads()), (ErrorKind::Config, 0), "{error}");
+}
+
+#[tokio::test]
+async fn deletion_files_of_runs_that_were_killed_go_away_after_a_day() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x")]);
+    source.deletes(&[("a", 5)]);
+    lake.sync(&source).await.unwrap();
+    let now = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for (name, age) in [("old", 25), ("young", 23)] {
+        let file = std::fs::File::create(tombstones(&lake).join(format!("{name}.parquet"))).unwrap();
+        file.set_modified(now - Duration::from_secs(age * 3600)).unwrap();
+    }
+    source.deletes(&[("b", 5)]);
+    lake.sync(&source).await.unwrap();
+    let kept = std::fs::read_dir(tombstones(&lake)).unwrap().map(|f| f.unwrap().file_name());
+    let kept: Vec<_> = kept.filter(|f| f.len() < 20).collect();
+    assert_eq!(kept, ["young.parquet"]);
+    assert_eq!(std::fs::read_dir(tombstones(&lake)).unwrap().count(), 3);
+}
+
+#[tokio::test]
+async fn a_new_column_is_read_although_the_snapshot_has_not_moved() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Snapshot));
+    source.latest(offset(1)).content(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    lake.sync(&source).await.unwrap();
+    assert_eq!(source.reads(), 1);
+    source.schema("id STRING, n BIGINT, body STRING, late STRING");
+    lake.sync(&source).await.unwrap();
+    assert_eq!(source.reads(), 2);
+    assert!(lake.open().await.snapshot().unwrap().schema().field("late").is_some());
+    lake.sync(&source).await.unwrap();
+    assert_eq!(source.reads(), 2);
 }

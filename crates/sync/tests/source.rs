@@ -31,6 +31,7 @@ struct State {
     fail_after: Option<usize>,
     reads: usize,
     hook: Option<(usize, Hook)>,
+    latest: Option<Offset>,
     expired: bool,
     forgetful: bool,
 }
@@ -82,6 +83,7 @@ impl Source {
             fail_after: None,
             reads: 0,
             hook: None,
+            latest: None,
             expired: false,
             forgetful: false,
         })))
@@ -146,6 +148,12 @@ impl Source {
     /// A wrong connector: it ends without the last checkpoint.
     pub fn forget_last_checkpoint(&self) -> &Self {
         self.change(|s| s.forgetful = true);
+        self
+    }
+
+    /// What a snapshot tells as its newest offset.
+    pub fn latest(&self, latest: Offset) -> &Self {
+        self.change(|s| s.latest = Some(latest));
         self
     }
 
@@ -238,6 +246,9 @@ impl LakeflowConnect for Source {
     }
 
     async fn latest_offset(&self, _table: &TableRef, _start: Option<&Offset>) -> Result<Option<Offset>> {
-        Ok(self.change(|s| (s.metadata.ingestion_type != IngestionType::Snapshot).then(|| offset(s.units.len()))))
+        Ok(self.change(|s| match s.metadata.ingestion_type {
+            IngestionType::Snapshot => s.latest.clone(),
+            _ => Some(offset(s.units.len())),
+        }))
     }
 }

@@ -94,3 +94,52 @@ async fn a_state_that_cannot_be_read_can_be_reset() {
     lake.sync(&source).await.unwrap();
     assert_eq!(lake.rows().await, ["a:1:x"]);
 }
+
+#[tokio::test]
+async fn a_reset_is_one_commit_for_all_flows() {
+    for rows in [ResetRows::Remove, ResetRows::Keep] {
+        let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+        source.unit(&[("a", 1, "x"), ("b", 1, "y")]).deletes(&[("b", 1)]);
+        lake.sync(&source).await.unwrap();
+        let version = lake.version().await;
+        forget(&lake, rows).await.unwrap();
+        assert_eq!(lake.version().await, version + 1, "a kill between two commits would lose rows");
+        let states = show(&lake.url(), &lake.options.storage).await.unwrap();
+        let offsets: Vec<_> = states.iter().map(|s| (s.version, s.offset.clone())).collect();
+        assert_eq!(offsets, [(2, None), (2, None)]);
+        assert_eq!(tombstones(&lake), 0);
+        lake.sync(&source).await.unwrap();
+        assert_eq!(lake.rows().await, ["a:1:x"]);
+    }
+}
+
+/// Deletion files on disk, named by a document or not.
+fn tombstones(lake: &Lake) -> usize {
+    let folders = std::fs::read_dir(lake.path().join("_lakeflow")).unwrap();
+    folders.filter_map(|f| std::fs::read_dir(f.unwrap().path().join("tombstones")).ok()).map(Iterator::count).sum()
+}
+
+#[tokio::test]
+async fn a_table_whose_side_folder_was_removed_can_be_reset() {
+    for rows in [ResetRows::Remove, ResetRows::Keep] {
+        let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+        source.unit(&[("a", 1, "x"), ("b", 1, "y")]).deletes(&[("b", 1)]);
+        lake.sync(&source).await.unwrap();
+        std::fs::remove_dir_all(lake.path().join("_lakeflow")).unwrap();
+        forget(&lake, rows).await.unwrap();
+        assert_eq!(lake.sync(&source).await.unwrap().counts.rows_read, 2);
+        assert_eq!(lake.rows().await, ["a:1:x"]);
+    }
+}
+
+#[tokio::test]
+async fn deletions_whose_document_was_removed_are_lost_and_not_forgotten() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("b", 1, "y")]).deletes(&[("a", 5)]);
+    lake.sync(&source).await.unwrap();
+    std::fs::remove_dir_all(lake.path().join("_lakeflow")).unwrap();
+    source.unit(&[("a", 4, "late")]);
+    let error = lake.sync(&source).await.unwrap_err();
+    assert_eq!((error.kind(), error.get("flow")), (ErrorKind::Sink, Some("deletes")), "{error}");
+    assert_eq!(lake.rows().await, ["b:1:y"]);
+}
