@@ -13,10 +13,11 @@ use tokio::sync::OnceCell;
 use super::{
     client::{Capability, HttpWire, http_client},
     config::{Connection, OPTIONS, TableOptions},
+    learned::Learned,
     offset::Origin,
     read::TableReader,
     resource_types,
-    server::{Learned, Server},
+    server::Server,
     tables,
 };
 use crate::{

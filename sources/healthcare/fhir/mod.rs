@@ -1,5 +1,6 @@
 //! FHIR R4 servers, read by search.
 
+mod answer;
 mod bundle;
 mod client;
 mod columns;
@@ -8,6 +9,7 @@ mod config;
 mod connector;
 mod datatypes;
 mod instant;
+mod learned;
 mod offset;
 mod outcome;
 mod planner;

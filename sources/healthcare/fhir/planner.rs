@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    server::{LastUpdated, Server},
-    walk::Count,
-    window::Window,
-    wire::Wire,
-};
+use super::{learned::LastUpdated, server::Server, walk::Count, window::Window, wire::Wire};
 use crate::error::Result;
 
 /// A range being cut up, from its beginning on.

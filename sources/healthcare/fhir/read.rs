@@ -8,11 +8,12 @@ use tokio::runtime::Handle;
 use super::{
     config::TableOptions,
     instant::{Instant, Step},
+    learned::{LastUpdated, Totals},
     offset::{Origin, State},
     planner::{Part, Planner},
     progress::Progress,
     rows::{Overlap, Rows, Scope},
-    server::{LastUpdated, Server, Totals},
+    server::Server,
     task::{Output, Task},
     walk::{Piece, Walker},
     window::{Span, Window},
@@ -228,15 +229,25 @@ impl<W: Wire> TableReader<W> {
         Ok(learned.rows_without_stamp() == Some(true))
     }
 
+    /// Counts with and without the filter in turn. Writes between two counts can hide a row without a stamp, or look like one,
+    /// so each answer is wanted twice in a row; on a table that does not hold still so long it stays open.
     async fn look_for_rows_without_stamp(&self) -> Result<()> {
+        const ROUNDS: u32 = 5;
         let stamped = || self.server.count(Span::Between { lo: None, hi: Instant::FAR_FUTURE });
-        let (Some(before), Some(all)) = (stamped().await?, self.server.count(Span::All).await?) else { return Ok(()) };
-        let there_are = match all > before {
-            // Resources may have been added between the two counts.
-            true => stamped().await?.is_some_and(|after| all > after),
-            false => false,
-        };
-        self.server.learned.set_rows_without_stamp(there_are);
+        let Some(mut before) = stamped().await? else { return Ok(()) };
+        let (mut none, mut some) = (0, 0);
+        for _ in 0..ROUNDS {
+            let (Some(all), Some(after)) = (self.server.count(Span::All).await?, stamped().await?) else {
+                return Ok(());
+            };
+            none = if all == before && all == after { none + 1 } else { 0 };
+            some = if all > before && all > after { some + 1 } else { 0 };
+            before = after;
+            if none == 2 || some == 2 {
+                self.server.learned.set_rows_without_stamp(some == 2);
+                return Ok(());
+            }
+        }
         Ok(())
     }
 

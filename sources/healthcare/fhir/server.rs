@@ -1,16 +1,14 @@
 //! A server as one table's reader sees it: how it likes to be asked, and how far its answers can be trusted.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::{
+    answer::{Answer, Unusable},
     bundle::{Header, Mode, Page},
     instant::{Instant, Step},
+    learned::{Dialect, LastUpdated, Learned, Totals},
     outcome,
     window::{Span, Window},
     wire::{Reply, Search, Wire},
@@ -31,82 +29,12 @@ pub(super) struct Server<W> {
     pub(super) learned: Learned,
 }
 
-/// What has been learned of a server; shared by all reads of a table in one connection.
-#[derive(Clone, Default)]
-pub(super) struct Learned(Arc<Mutex<Facts>>);
-
-#[derive(Clone, Copy, Default)]
-struct Facts {
-    dialect: Option<Dialect>,
-    filter: LastUpdated,
-    step: Option<Step>,
-    totals: Totals,
-    no_total_parameter: bool,
-    largest_page: u64,
-    rows_without_stamp: Option<bool>,
-}
-
-/// Which way of asking a server accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Dialect {
-    strict: bool,
-    sort: bool,
-    step: Step,
-}
-
-/// What a server makes of `_lastUpdated`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum LastUpdated {
-    /// It filters.
-    #[default]
-    Honoured,
-    /// It answers as if the parameter was not there; rows are filtered here.
-    Ignored,
-    /// It says that it does not support it.
-    Refused,
-}
-
-/// How far a server's totals can be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Totals {
-    /// Nothing speaks against them yet.
-    #[default]
-    Unproven,
-    /// They have agreed with what was read.
-    Proven,
-    /// There are none, or they are wrong.
-    Distrusted,
-}
-
 /// What was found to learn a server's precision from.
 enum Sample {
     Nothing,
     /// Only stamps that a coarser clock could have made.
     Coarse,
     Fine(String, Instant),
-}
-
-/// An answer: a Bundle as far as its first entry, or a refusal.
-pub(super) struct Answer {
-    status: u16,
-    date: Option<DateTime<Utc>>,
-    /// Where it came from; links are relative to this.
-    pub(super) url: Url,
-    pub(super) text: String,
-    /// The link to the next page, as the server wrote it.
-    pub(super) next: Option<String>,
-    total: Option<u64>,
-}
-
-impl Answer {
-    fn is_refused(&self) -> bool {
-        Reply::REFUSED.contains(&self.status)
-    }
-
-    /// Whether it is JSON to its end.
-    pub(super) fn is_whole(&self) -> bool {
-        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_ok()
-    }
 }
 
 /// Where a page comes from.
@@ -118,69 +46,6 @@ pub(super) enum Target {
 
 /// How often a body that is cut or broken is asked for.
 pub(super) const BODY_TRIES: u32 = 3;
-
-impl Learned {
-    fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn last_updated(&self) -> LastUpdated {
-        self.facts().filter
-    }
-
-    pub(super) fn totals(&self) -> Totals {
-        self.facts().totals
-    }
-
-    pub(super) fn prove_totals(&self) {
-        let mut facts = self.facts();
-        if facts.totals == Totals::Unproven {
-            facts.totals = Totals::Proven;
-        }
-    }
-
-    pub(super) fn distrust_totals(&self) {
-        self.facts().totals = Totals::Distrusted;
-    }
-
-    pub(super) fn largest_page(&self) -> u64 {
-        self.facts().largest_page
-    }
-
-    pub(super) fn saw_page(&self, rows: u64) {
-        let mut facts = self.facts();
-        facts.largest_page = facts.largest_page.max(rows);
-    }
-
-    pub(super) fn filter_ignored(&self) {
-        self.facts().filter = LastUpdated::Ignored;
-    }
-
-    /// Whether there are rows without `lastUpdated`, once somebody has found out.
-    pub(super) fn rows_without_stamp(&self) -> Option<bool> {
-        self.facts().rows_without_stamp
-    }
-
-    pub(super) fn set_rows_without_stamp(&self, there_are: bool) {
-        self.facts().rows_without_stamp = Some(there_are);
-    }
-
-    /// How finely bounds are cut: whole seconds until finer ones have proved themselves.
-    pub(super) fn step(&self) -> Step {
-        self.facts().step.unwrap_or(Step::Second)
-    }
-}
-
-impl Dialect {
-    /// Ways of asking, the best first.
-    fn all() -> impl Iterator<Item = Self> {
-        [true, false].into_iter().flat_map(|strict| {
-            [true, false].into_iter().flat_map(move |sort| {
-                [Step::Millisecond, Step::Second].into_iter().map(move |step| Self { strict, sort, step })
-            })
-        })
-    }
-}
 
 impl<W: Wire> Server<W> {
     /// Asks for resources of the far future: finds out the server's time, how it likes to be asked and whether it
@@ -199,7 +64,7 @@ impl<W: Wire> Server<W> {
             if reply.is_refused() {
                 continue;
             }
-            let strays = self.rows_before(&reply, far)?;
+            let strays = self.finds_rows_before(&reply, far).await?;
             let filter = match (strays, dialect.strict) {
                 (false, _) => LastUpdated::Honoured,
                 (true, true) => LastUpdated::Ignored,
@@ -353,47 +218,17 @@ impl<W: Wire> Server<W> {
         let mut tries = 1;
         loop {
             let reply = ask().await.map_err(|e| e.with("table", &self.table))?;
-            let error = match self.opened(reply) {
+            let error = match Answer::open(reply) {
                 Ok(answer) if answer.is_refused() || tries == BODY_TRIES || is_whole(&answer) => return Ok(answer),
                 Ok(_) => None,
                 Err(Unusable::Cut(error)) => Some(error),
-                Err(Unusable::Whole(error)) => return Err(error),
+                Err(Unusable::Whole(error)) => return Err(error.with("table", &self.table)),
             };
             if let Some(error) = error.filter(|_| tries == BODY_TRIES) {
                 return Err(error.with("table", &self.table));
             }
             tries += 1;
         }
-    }
-
-    fn opened(&self, reply: Reply) -> Result<Answer, Unusable> {
-        let Reply { status, date, url, content_type, body } = reply;
-        let refused = Reply::REFUSED.contains(&status);
-        let first = body.iter().find(|b| !b.is_ascii_whitespace()).copied();
-        if !refused && !matches!(first, Some(b'{' | 0xef)) {
-            return Err(Unusable::Whole(self.not_fhir(status, content_type.as_deref(), body.len())));
-        }
-        let text = String::from_utf8(Vec::from(body)).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            Unusable::Whole(
-                Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("table", &self.table).with("byte", at),
-            )
-        });
-        let mut answer = Answer { status, date, url, text: String::new(), next: None, total: None };
-        match text {
-            Ok(text) => answer.text = text,
-            Err(_) if refused => {}
-            Err(unusable) => return Err(unusable),
-        }
-        if !refused {
-            let page = Page::open(&answer.text).map(|page| (page.next.map(Cow::into_owned), page.total));
-            match page {
-                Ok((next, total)) => (answer.next, answer.total) = (next, total),
-                Err(error) if answer.is_whole() => return Err(Unusable::Whole(error.with("table", &self.table))),
-                Err(error) => return Err(Unusable::Cut(error)),
-            }
-        }
-        Ok(answer)
     }
 
     fn dialect(&self) -> Dialect {
@@ -429,14 +264,36 @@ impl<W: Wire> Server<W> {
         search
     }
 
-    /// Whether a page holds rows of this table that are stamped before `bound`, or not at all.
-    fn rows_before(&self, reply: &Answer, bound: Instant) -> Result<bool> {
-        let mut found = false;
-        self.each_header(reply, |header| match header.instant() {
-            Ok(stamp) => found |= stamp.is_none_or(|t| t < bound),
-            Err(_) => found = true,
-        })?;
-        Ok(found)
+    /// Whether a search brings rows of this table that are stamped before `bound`, or not at all. Its first pages may be
+    /// empty and lead on.
+    async fn finds_rows_before(&self, first: &Answer, bound: Instant) -> Result<bool> {
+        const PAGES: u32 = 10;
+        let (mut rows, mut found) = (0, false);
+        let mut look = |page: &Answer| {
+            self.each_header(page, |header| {
+                rows += 1;
+                found |= header.instant().map_or(true, |stamp| stamp.is_none_or(|t| t < bound));
+            })?;
+            Ok::<_, Error>((rows > 0).then_some(found))
+        };
+        let mut verdict = look(first)?;
+        let mut link = self.next_link(first)?;
+        for _ in 0..PAGES {
+            let (None, Some(url)) = (verdict, &link) else { break };
+            let Some(page) = self.fetch(&Target::Link(url.clone())).await? else { break };
+            verdict = look(&page)?;
+            link = self.next_link(&page)?;
+        }
+        Ok(verdict.unwrap_or(false))
+    }
+
+    /// Where a page's link to the next one leads.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when it must not be followed.
+    pub(super) fn next_link(&self, page: &Answer) -> Result<Option<Url>> {
+        let resolve = |link: &str| self.wire.resolve(&page.url, link).map_err(|e| e.with("table", &self.table));
+        page.next.as_deref().map(resolve).transpose()
     }
 
     /// The headers of the table's own rows on a page.
@@ -476,15 +333,6 @@ impl<W: Wire> Server<W> {
         }
     }
 
-    fn not_fhir(&self, status: u16, content_type: Option<&str>, bytes: usize) -> Error {
-        Error::new(ErrorKind::Protocol, "the answer is not FHIR JSON")
-            .with("table", &self.table)
-            .with("status", status)
-            .with("content_type", shown_content_type(content_type))
-            .with("bytes", bytes)
-            .help("check that 'base_url' is the root of a FHIR R4 server and that no login page or proxy answers in its place")
-    }
-
     pub(super) fn ignores_filter(&self) -> Error {
         Error::new(ErrorKind::Protocol, "the server ignores the search parameter _lastUpdated")
             .with("table", &self.table)
@@ -497,19 +345,4 @@ impl<W: Wire> Server<W> {
             .retryable(Retry::Later(None))
             .help("run again; if it stays so set a larger page_size or a longer safety_lag_seconds")
     }
-}
-
-/// Why an answer is no page.
-enum Unusable {
-    /// It is cut off or broken, and may be whole the next time.
-    Cut(Error),
-    /// It is something else.
-    Whole(Error),
-}
-
-/// A content type as far as it is one; anything else stays unsaid.
-fn shown_content_type(content_type: Option<&str>) -> &str {
-    let plain =
-        |text: &&str| text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/+-.;= ".contains(&b));
-    content_type.filter(plain).unwrap_or("none")
 }

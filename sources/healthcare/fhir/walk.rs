@@ -5,10 +5,12 @@ use std::{collections::HashSet, sync::Arc};
 use arrow::record_batch::RecordBatch;
 
 use super::{
+    answer::Answer,
     instant::Instant,
+    learned::{LastUpdated, Learned, Totals},
     row_id::Hash,
     rows::{Rows, Scope, Walk},
-    server::{Answer, BODY_TRIES, LastUpdated, Learned, Server, Target, Totals},
+    server::{BODY_TRIES, Server, Target},
     task::{Output, Task},
     window::{Span, Window},
     wire::Wire,
@@ -173,7 +175,7 @@ impl<W: Wire> Walker<W> {
         let Some(mut reply) = self.server.fetch(&target).await? else { return Ok(Walked::Expired) };
         loop {
             self.rows.begin_page();
-            let next = self.next_target(&reply)?;
+            let next = self.server.next_link(&reply)?.map(Target::Link);
             if let Some(Target::Link(link)) = &next
                 && !links.insert(Hash::of(link.as_str()))
             {
@@ -224,12 +226,6 @@ impl<W: Wire> Walker<W> {
                 *reply = again;
             }
         }
-    }
-
-    fn next_target(&self, reply: &Answer) -> Result<Option<Target>> {
-        let resolve =
-            |link: &str| self.server.wire.resolve(&reply.url, link).map_err(|e| e.with("table", &self.server.table));
-        reply.next.as_deref().map(|link| resolve(link).map(Target::Link)).transpose()
     }
 
     /// Where to cut a window whose first page is this one: before its last stamp when the page is sorted, else at the middle

@@ -14,13 +14,7 @@ use futures::StreamExt;
 use url::Url;
 
 use super::{
-    super::{
-        config::TableOptions,
-        offset::Origin,
-        read::TableReader,
-        server::{Learned, Server},
-        tables,
-    },
+    super::{config::TableOptions, learned::Learned, offset::Origin, read::TableReader, server::Server, tables},
     server::{Habits, Model},
     world::{MILLI, World},
 };
