@@ -26,7 +26,7 @@ use crate::error::sink;
 
 /// Values longer than this on average are unique text such as raw JSON: a dictionary only costs time.
 const LONG_VALUE: usize = 128;
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 8 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Lists of batches waiting for the encoder, besides the one that it works on.
 const QUEUE: usize = 2;
