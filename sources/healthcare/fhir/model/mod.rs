@@ -1,5 +1,6 @@
 //! Random schedules: servers of every kind, written to while they are read, read in random steps. After each schedule the
-//! rows that came out must be the rows that are there: none lost, none invented, none twice.
+//! rows that came out must be the rows that are there: none lost, none invented, and on servers whose pages do not drift
+//! none twice.
 
 mod schedule;
 mod server;

@@ -205,7 +205,8 @@ fn compare(schedule: &Schedule, lake: &Lake, stops: u64, snapshot: bool, told: &
     for (id, number) in lake.sent.keys() {
         assert!(state.world.has_had(id, *number), "seed {seed}: invented {id} {told}");
     }
-    if stops == 0 && !snapshot {
+    // Where pages drift, a row of the overlap that is passed over once is taken for a new one the next time.
+    if stops == 0 && !snapshot && !state.habits.pages_drift() {
         let twice: BTreeSet<_> = lake.sent.iter().filter(|(_, times)| **times > 1).map(|(key, _)| key).collect();
         assert!(twice.is_empty(), "seed {seed}: sent twice {twice:?} {told}");
     }

@@ -105,6 +105,13 @@ impl Habits {
     }
 }
 
+impl Habits {
+    /// Whether a row can be passed over while others are written.
+    pub(super) fn pages_drift(&self) -> bool {
+        self.paging == Paging::Offset
+    }
+}
+
 pub(super) struct Model {
     state: Mutex<State>,
 }
