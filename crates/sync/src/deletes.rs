@@ -63,7 +63,7 @@ impl<'a> DeletesFlow<'a> {
         let (schema, deletion_codec) = Shape::deletions(&codec)?;
         let folder = doc::tombstone_folder(&id);
         let store = Arc::new(PrefixStore::new(table.store(), folder.clone()));
-        let plain = table.layout_of(&schema, options.file_bytes)?;
+        let plain = table.layout_of(&schema, options)?;
         let staging = Staging::new(FileLayout { store, ..plain });
         Ok(Self {
             id,

@@ -121,6 +121,20 @@ impl Landing {
     }
 }
 
+/// How data files are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Compression {
+    /// Readable by every Parquet reader.
+    #[default]
+    Snappy,
+    /// Smaller files for more time.
+    Zstd,
+    /// Fast; some older readers, such as Hive and Spark before 3.5, cannot read it.
+    Lz4Raw,
+}
+
 /// Limits and policies of a sync.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -134,6 +148,8 @@ pub struct SyncOptions {
     pub commit_interval: Duration,
     /// Target size of a data file; 128 MiB.
     pub file_bytes: u64,
+    /// How data files are compressed; Snappy.
+    pub compression: Compression,
     /// Bytes of the filter that tells new keys from known ones; 32 MiB, taken only for keyed tables.
     pub filter_bytes: usize,
     /// Keys held in memory while a merge decides; more are done in several passes; 1,000,000.
@@ -159,6 +175,7 @@ impl Default for SyncOptions {
             commit_bytes: 2 << 30,
             commit_interval: Duration::from_secs(60),
             file_bytes: 128 << 20,
+            compression: Compression::default(),
             filter_bytes: 32 << 20,
             merge_keys: 1_000_000,
             commit_retries: 5,

@@ -30,7 +30,7 @@ pub mod state;
 
 pub use crate::{
     doc::FlowKind,
-    job::{Landing, SyncOptions, TableJob, destination},
+    job::{Compression, Landing, SyncOptions, TableJob, destination},
     quarantine::quarantine_url,
     receipt::{Counts, Observer, TableReceipt},
     run::sync_table,

@@ -92,7 +92,7 @@ impl<'a> Quarantine<'a> {
         let codec = KeyCodec::new(table.arrow(), &["row_id".to_owned()], None)?;
         let mut overtaken = 0;
         loop {
-            let layout = table.layout(self.options.file_bytes, vec!["row_id".to_owned()])?;
+            let layout = table.layout(self.options, vec!["row_id".to_owned()], None)?;
             let mut segment = Segment::start(&layout);
             segment.write(vec![batch.clone()]).await?;
             let files = segment.finish().await?;

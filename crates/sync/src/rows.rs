@@ -269,9 +269,9 @@ impl Flow for RowsFlow<'_> {
     }
 }
 
-/// Key columns are unique: a dictionary only costs time.
+/// How files of rows are written.
 pub(crate) fn layout(table: &Table, shape: &Shape, options: &SyncOptions) -> Result<FileLayout> {
-    table.layout(options.file_bytes, shape.keys.clone())
+    table.layout(options, shape.keys.clone(), shape.cursor.clone())
 }
 
 /// Removes files that no commit names. Best effort: what stays is harmless and vacuum takes it.

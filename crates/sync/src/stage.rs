@@ -14,7 +14,7 @@ use deltalake::{
     datafile::writer::{DeltaWriter, WriterConfig},
     kernel::Add,
     parquet::{
-        basic::Compression,
+        basic::{self, ZstdLevel},
         file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
         schema::types::ColumnPath,
     },
@@ -22,7 +22,7 @@ use deltalake::{
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
-use crate::error::sink;
+use crate::{error::sink, job::Compression};
 
 /// Values longer than this on average are unique text such as raw JSON: a dictionary only costs time.
 const LONG_VALUE: usize = 128;
@@ -36,8 +36,10 @@ const QUEUE: usize = 2;
 pub(crate) struct FileLayout {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) config: WriterConfig,
-    /// Top-level names or leaf paths without a dictionary.
-    pub(crate) unique_columns: Vec<String>,
+    /// Key columns, by top-level name or leaf path.
+    pub(crate) keys: Vec<String>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) compression: Compression,
 }
 
 enum Command {
@@ -101,7 +103,7 @@ async fn encode(layout: FileLayout, mut queue: mpsc::Receiver<Command>) -> Resul
         for batch in &batches {
             let open = writer.get_or_insert_with(|| {
                 DeltaWriter::new(Arc::clone(&layout.store), layout.config.clone())
-                    .with_writer_properties(properties(batch, &layout.unique_columns))
+                    .with_writer_properties(properties(batch, &layout))
             });
             if let Err(error) = open.write(batch).await {
                 if let Some(writer) = writer.take() {
@@ -122,21 +124,40 @@ async fn encode(layout: FileLayout, mut queue: mpsc::Receiver<Command>) -> Resul
 }
 
 /// Writer properties for data like this batch.
-pub(crate) fn properties(sample: &RecordBatch, unique_columns: &[String]) -> WriterProperties {
+///
+/// Statistics go into the table's log, where they stay when a row is deleted: only keys, the cursor, and scalars that are
+/// not text have them.
+pub(crate) fn properties(sample: &RecordBatch, layout: &FileLayout) -> WriterProperties {
+    let compression = match layout.compression {
+        Compression::Snappy => basic::Compression::SNAPPY,
+        Compression::Zstd => basic::Compression::ZSTD(ZstdLevel::default()),
+        Compression::Lz4Raw => basic::Compression::LZ4_RAW,
+    };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("lakeflow-sync ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::LZ4_RAW)
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_statistics_truncate_length(Some(64));
-    for column in unique_columns {
+    for column in &layout.keys {
+        // Keys are unique: a dictionary only costs time.
         builder = builder.set_column_dictionary_enabled(path(column), false);
     }
+    for column in layout.keys.iter().chain(&layout.cursor) {
+        builder = builder.set_column_statistics_enabled(path(column), EnabledStatistics::Chunk);
+    }
     for (field, column) in sample.schema_ref().fields().iter().zip(sample.columns()) {
+        if is_plain_scalar(field.data_type()) {
+            builder = builder.set_column_statistics_enabled(name(field.name()), EnabledStatistics::Chunk);
+        }
         builder = plain_when_long(builder, field.name(), column);
     }
     builder.build()
+}
+
+fn is_plain_scalar(data_type: &DataType) -> bool {
+    data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean
 }
 
 fn plain_when_long(builder: WriterPropertiesBuilder, name: &str, column: &dyn Array) -> WriterPropertiesBuilder {
@@ -149,9 +170,14 @@ fn plain_when_long(builder: WriterPropertiesBuilder, name: &str, column: &dyn Ar
     if filled == 0 || bytes / filled < LONG_VALUE {
         return builder;
     }
-    builder.set_column_dictionary_enabled(path(name), false)
+    builder.set_column_dictionary_enabled(self::name(name), false)
 }
 
 fn path(column: &str) -> ColumnPath {
     ColumnPath::new(column.split('.').map(str::to_owned).collect())
+}
+
+/// A top-level column, whose name may hold dots.
+fn name(column: &str) -> ColumnPath {
+    ColumnPath::new(vec![column.to_owned()])
 }

@@ -17,7 +17,7 @@ use futures::TryStreamExt;
 use lakeflow_connect::{DataType, Error, ErrorKind, Result, StructField, StructType, arrow};
 use url::Url;
 
-use crate::{error::sink, schema, stage::FileLayout};
+use crate::{error::sink, job::SyncOptions, schema, stage::FileLayout};
 
 const TRANSACTION_RETENTION: &str = "delta.setTransactionRetentionDuration";
 
@@ -209,33 +209,38 @@ impl Table {
     }
 
     /// How new files of this table are written.
-    pub(crate) fn layout(&self, file_bytes: u64, unique_columns: Vec<String>) -> Result<FileLayout> {
-        self.layout_for(&self.arrow, self.partition_columns()?, file_bytes, unique_columns)
+    pub(crate) fn layout(
+        &self,
+        options: &SyncOptions,
+        keys: Vec<String>,
+        cursor: Option<String>,
+    ) -> Result<FileLayout> {
+        let layout = self.layout_for(&self.arrow, self.partition_columns()?, options)?;
+        Ok(FileLayout { keys, cursor, ..layout })
     }
 
     /// How files with another schema are written into this table's folder.
-    pub(crate) fn layout_of(&self, schema: &SchemaRef, file_bytes: u64) -> Result<FileLayout> {
-        self.layout_for(schema, Vec::new(), file_bytes, Vec::new())
+    pub(crate) fn layout_of(&self, schema: &SchemaRef, options: &SyncOptions) -> Result<FileLayout> {
+        self.layout_for(schema, Vec::new(), options)
     }
 
     fn layout_for(
         &self,
         schema: &SchemaRef,
         partition_columns: Vec<String>,
-        file_bytes: u64,
-        unique_columns: Vec<String>,
+        options: &SyncOptions,
     ) -> Result<FileLayout> {
         let state = self.delta.snapshot().map_err(|e| sink("opening the table", e))?;
         let config = WriterConfig::new(
             Arc::clone(schema),
             partition_columns,
             None,
-            NonZeroU64::new(file_bytes),
+            NonZeroU64::new(options.file_bytes),
             None,
             state.table_config().num_indexed_cols(),
             None,
         );
-        Ok(FileLayout { store: self.store(), config, unique_columns })
+        Ok(FileLayout { store: self.store(), config, keys: Vec::new(), cursor: None, compression: options.compression })
     }
 }
 

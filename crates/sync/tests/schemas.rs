@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use deltalake::{kernel::StructType as KernelStruct, parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder};
+use deltalake::{
+    kernel::StructType as KernelStruct,
+    parquet::{
+        arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
+        basic,
+        file::reader::{FileReader, SerializedFileReader},
+    },
+};
 use lakeflow_connect::{
     ErrorKind, IngestionType, StructType,
     arrow::{
@@ -10,7 +17,7 @@ use lakeflow_connect::{
         datatypes::{DataType, Field, Int32Type},
     },
 };
-use lakeflow_sync::sync_table;
+use lakeflow_sync::{Compression, sync_table};
 
 use crate::{source::Source, tables::Lake};
 
@@ -184,4 +191,31 @@ async fn a_nested_key_and_a_text_cursor_work() {
         .collect();
     at.sort();
     assert_eq!(at, ["2024-01-01T00:00:00Z", "2024-01-01T00:00:10.5Z"]);
+}
+
+#[tokio::test]
+async fn files_are_compressed_as_asked_and_no_text_but_the_key_is_in_the_log() {
+    for (compression, expected) in [
+        (Compression::Snappy, basic::Compression::SNAPPY),
+        (Compression::Zstd, basic::Compression::ZSTD(basic::ZstdLevel::default())),
+        (Compression::Lz4Raw, basic::Compression::LZ4_RAW),
+    ] {
+        let (mut lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+        lake.options.compression = compression;
+        source.unit(&[("a-key", 1, "MARKER-PATIENT"), ("b-key", 2, "MARKER-PATIENT")]);
+        lake.sync(&source).await.unwrap();
+        let mut log = String::new();
+        for entry in std::fs::read_dir(lake.path().join("_delta_log")).unwrap() {
+            log += &std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        }
+        assert!(!log.contains("MARKER"), "{log}");
+        assert!(log.contains("b-key") && log.contains("numRecords"), "{log}");
+        let file = lake.files().await.remove(0);
+        let file = std::fs::File::open(file.trim_start_matches("file://")).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let group = reader.metadata().row_group(0);
+        // Zstandard levels are not stored.
+        let found = group.column(2).compression();
+        assert_eq!(std::mem::discriminant(&found), std::mem::discriminant(&expected));
+    }
 }
