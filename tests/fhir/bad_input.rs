@@ -178,3 +178,38 @@ async fn a_resource_type_that_the_server_does_not_have_is_named() {
     let error = error_of(options(&start(config)), "Goal".into()).await;
     assert_eq!((error.kind(), error.get("table")), (ErrorKind::NotFound, Some("Goal")), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_criterion_that_the_server_does_not_use_is_an_error_and_not_left_out() {
+    let table = TableRef::new("Patient").option("search_filter", "shoe-size=44");
+    for name in [None, Some("ignores-prefer")] {
+        let server = start(name.map_or_else(config, personality));
+        let error = error_of(options(&server), table.clone()).await;
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{name:?}: {error}");
+        assert!(error.to_string().contains("search_filter"), "{name:?}: {error}");
+        let mut lake = Lake::default();
+        lake.sync(&*connect(&options(&server).with("strict_mode", "false")).unwrap(), &table).await.unwrap();
+        assert_eq!(lake.rows.len(), 130, "{name:?}: asked to read on without it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capability_statement_that_fails_fails_no_table() {
+    for status in [500, 503] {
+        let mut config = config();
+        let fault = Fault::Status { status, retry_after: None };
+        config.faults.push(FaultRule { when: When::Always, path: Some("/metadata".to_owned()), fault });
+        let server = start(config);
+        let mut lake = Lake::default();
+        lake.sync(&*open(&server), &"Patient".into()).await.unwrap();
+        lake.assert_holds(&server, "Patient", &status.to_string());
+    }
+}
+
+#[test]
+fn a_read_outside_a_runtime_is_an_error_and_no_panic() {
+    let source = connect(&Options::new().with("base_url", "http://127.0.0.1:1/fhir")).unwrap();
+    let event = futures::executor::block_on(source.read_table(ReadRequest::new("Patient".into())).next());
+    let error = event.unwrap().unwrap_err();
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+}

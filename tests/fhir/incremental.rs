@@ -206,6 +206,33 @@ async fn rows_without_a_stamp_come_with_the_first_load_of_a_server_that_does_not
     assert_eq!(lake.rows_sent, 130);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_says_so_and_ends_where_rows_cannot_appear_any_more() {
+    let server = start(personality("some-stamps-missing"));
+    let table = TableRef::new("Patient");
+    let mut lake = Lake::of(&*open(&server), &table).await.unwrap();
+    assert!(lake.snapshot);
+    lake.sync(&*open(&server), &table).await.unwrap();
+    let offset = lake.offset.as_ref().unwrap().to_json();
+    assert!(offset.contains("\"snapshot\":true"), "{offset}");
+    let latest = open(&server).latest_offset(&table, lake.offset.as_ref()).await.unwrap().unwrap().to_json();
+    let settled = |text: &str| text.split("\"settled\":\"").nth(1).unwrap()[..19].to_owned();
+    let mark = |text: &str| text.split("\"mark\":\"").nth(1).unwrap()[..19].to_owned();
+    assert!(settled(&offset) < mark(&offset), "{offset} {latest}");
+    change(&server, "Patient");
+    lake.sync(&*open(&server), &table).await.unwrap();
+    lake.assert_holds(&server, "Patient", "a new connection knows from the offset to read all again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_timestamp_leaves_out_what_is_older_of_a_snapshot_too() {
+    let server = start(personality("no-last-updated-search"));
+    let table = TableRef::new("Patient").option("start_timestamp", "2024-01-01T00:01:00Z");
+    let mut lake = Lake::default();
+    lake.sync(&*open(&server), &table).await.unwrap();
+    assert!(lake.rows.len() > 10 && lake.rows.len() < 130, "{} rows", lake.rows.len());
+}
+
 async fn expired(source: &dyn LakeflowConnect, table: &TableRef, offset: Offset) -> Error {
     let error = Lake { offset: Some(offset), ..Lake::default() }.sync(source, table).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OffsetExpired, "{error}");
@@ -231,7 +258,7 @@ async fn an_offset_that_cannot_be_honoured_is_refused() {
     expired(&*source, &table, changed("\"v\":1", "\"v\":2")).await;
     expired(&*source, &table, Offset::from_json("{}").unwrap()).await;
     expired(&*source, &TableRef::new("Observation"), offset.clone()).await;
-    expired(&*source, &table.clone().option("search_filter", "active=true"), offset.clone()).await;
+    expired(&*source, &table.clone().option("search_filter", "gender=male"), offset.clone()).await;
     let other = start(config());
     expired(&*open(&other), &table, offset).await;
 }

@@ -29,7 +29,7 @@ async fn errors_and_offsets_hold_no_token_and_no_patient() {
         server.put(PATIENT).unwrap();
         server.clock().advance(Duration::from_secs(600));
         let login = options(&server).with("auth_type", "bearer").with("bearer_token", "MARKER-token");
-        let source = connect(&login.with("max_retries", "1")).unwrap();
+        let source = connect(&login.with("max_retries", "1").with("strict_mode", "false")).unwrap();
         let table = small("Patient").option("search_filter", "family=MARKER-name");
         source.read_table_metadata(&table).await.unwrap();
         server.faults().add(FaultRule { when: When::Always, path: Some("_count=20".to_owned()), fault: fault.clone() });

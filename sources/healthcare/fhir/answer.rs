@@ -17,6 +17,8 @@ pub(super) struct Answer {
     pub(super) text: String,
     /// The link to the next page, as the server wrote it.
     pub(super) next: Option<String>,
+    /// The link to the search as the server understood it.
+    pub(super) own: Option<String>,
     pub(super) total: Option<u64>,
 }
 
@@ -42,16 +44,19 @@ impl Answer {
             let at = e.utf8_error().valid_up_to();
             Unusable::Whole(Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("byte", at))
         });
-        let mut answer = Answer { status, date, url, text: String::new(), next: None, total: None };
+        let mut answer = Answer { status, date, url, text: String::new(), next: None, own: None, total: None };
         match text {
-            Ok(text) => answer.text = text,
+            Ok(text) => answer.text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
             Err(_) if refused => {}
             Err(unusable) => return Err(unusable),
         }
         if !refused {
-            let page = Page::open(&answer.text).map(|page| (page.next.map(Cow::into_owned), page.total));
+            let page = Page::open(&answer.text).map(|page| {
+                let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+                (text(page.next), text(page.own), page.total)
+            });
             match page {
-                Ok((next, total)) => (answer.next, answer.total) = (next, total),
+                Ok((next, own, total)) => (answer.next, answer.own, answer.total) = (next, own, total),
                 Err(error) if answer.is_whole() => return Err(Unusable::Whole(error)),
                 Err(error) => return Err(Unusable::Cut(error)),
             }

@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Page<'a> {
     /// The address of the next page as the server wrote it; none on the last page.
     pub(super) next: Option<Cow<'a, str>>,
+    /// The search as the server understood it, where it says so.
+    pub(super) own: Option<Cow<'a, str>>,
     /// How many results the server says the search has.
     pub(super) total: Option<u64>,
     entries: Option<Scanner<'a>>,
@@ -48,7 +50,7 @@ impl<'a> Page<'a> {
     /// [`Protocol`](ErrorKind::Protocol) when the text is not a Bundle of search results, or is an OperationOutcome.
     pub(super) fn open(text: &'a str) -> Result<Self> {
         let mut scanner = Scanner::new(text);
-        let mut page = Self { next: None, total: None, entries: None, unread: false };
+        let mut page = Self { next: None, own: None, total: None, entries: None, unread: false };
         let (mut is_bundle, mut has_links) = (false, false);
         scanner.enter_object()?;
         while let Some(key) = scanner.next_key()? {
@@ -70,7 +72,7 @@ impl<'a> Page<'a> {
                 }
                 "link" => {
                     has_links = true;
-                    page.next = next_link(&mut scanner)?;
+                    (page.next, page.own) = links(&mut scanner)?;
                 }
                 "total" => page.total = scanner.skip()?.parse().ok(),
                 _ => drop(scanner.skip()?),
@@ -146,7 +148,7 @@ impl<'a> Header<'a> {
         scanner.enter_object()?;
         while let Some(key) = scanner.next_key()? {
             match &*key {
-                "lastUpdated" => self.last_updated = optional_text(scanner)?,
+                "lastUpdated" => self.last_updated = stamp_text(scanner)?,
                 "versionId" => self.version = optional_text(scanner)?,
                 "tag" => self.subsetted |= scanner.skip()?.contains("\"SUBSETTED\""),
                 _ => drop(scanner.skip()?),
@@ -176,8 +178,21 @@ fn optional_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> 
     }
 }
 
-fn next_link<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
-    let mut next = None;
+/// A stamp's text; of a value that is neither text nor null its JSON, which is no instant.
+fn stamp_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
+    match scanner.peek()? {
+        crate::decode::Kind::String => scanner.string().map(Some),
+        crate::decode::Kind::Null => scanner.skip().map(|_| None),
+        _ => scanner.skip().map(|json| Some(Cow::Borrowed(json))),
+    }
+}
+
+/// Where the next page is, and the search as the server understood it.
+///
+/// # Errors
+/// [`Protocol`](ErrorKind::Protocol) when there is a next page that cannot be reached.
+fn links<'a>(scanner: &mut Scanner<'a>) -> Result<(Option<Cow<'a, str>>, Option<Cow<'a, str>>)> {
+    let (mut next, mut own) = (None, None);
     scanner.enter_array()?;
     while scanner.next_element()? {
         let (mut relation, mut url) = (None, None);
@@ -189,11 +204,21 @@ fn next_link<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
                 _ => drop(scanner.skip()?),
             }
         }
-        if relation.as_deref() == Some("next") {
-            next = url.filter(|url| !url.is_empty());
+        let url = url.filter(|url| !url.is_empty());
+        match relation.as_deref() {
+            Some("next") if url.is_none() => {
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    "the page has a link to the next one, but without an address",
+                )
+                .help("the rest of the table cannot be reached; this is a fault of the server"));
+            }
+            Some("next") => next = url,
+            Some("self") => own = url,
+            _ => {}
         }
     }
-    Ok(next)
+    Ok((next, own))
 }
 
 fn search_mode(scanner: &mut Scanner<'_>) -> Result<Mode> {
@@ -293,6 +318,16 @@ mod tests {
         let header = |text| Header::peek(&Scanner::new(text)).map(|h| h.instant().map_err(drop)).unwrap();
         assert_eq!(header(r#"{"resourceType":"Patient","id":"a"}"#), Ok(None));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":"soon"}}"#), Err(()));
+        assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":1704067200}}"#), Err(()));
+        assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":null}}"#), Ok(None));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":null}"#), Ok(None));
+    }
+
+    #[test]
+    fn a_next_page_without_an_address_is_not_the_last_page() {
+        for link in [r#"{"relation":"next"}"#, r#"{"relation":"next","url":""}"#, r#"{"relation":"next","url":7}"#] {
+            let text = format!(r#"{{"resourceType":"Bundle","link":[{link}],"entry":[]}}"#);
+            assert_eq!(read(&text).unwrap_err().kind(), ErrorKind::Protocol, "{link}");
+        }
     }
 }

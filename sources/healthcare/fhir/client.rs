@@ -117,6 +117,13 @@ async fn reply(mut request: Request) -> Result<Reply> {
     })
 }
 
+/// The release of FHIR that a server says it speaks.
+#[derive(Debug, Deserialize)]
+struct Release {
+    #[serde(default, rename = "fhirVersion")]
+    fhir_version: Option<String>,
+}
+
 /// What a server says of itself in its CapabilityStatement.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Capability {
@@ -157,26 +164,8 @@ struct Interaction {
     code: String,
 }
 
-impl Capability {
-    /// Asks the server; `None` when it does not say, which is no reason to fail.
-    ///
-    /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) when the server speaks another release of FHIR, and whatever keeps it from
-    /// being reached.
-    pub(super) async fn fetch(client: &HttpClient) -> Result<Option<Self>> {
-        let mut request = client.get("metadata").header("accept", FHIR_JSON);
-        for status in [400, 401, 403, 404, 405, 406, 410, 501] {
-            request = request.accept_status(status);
-        }
-        let response: Response = request.send().await?;
-        let Some(capability) = Some(response).filter(|r| r.status() < 400).and_then(|r| r.json::<Self>().ok()) else {
-            return Ok(None);
-        };
-        capability.check_version()?;
-        Ok(Some(capability))
-    }
-
-    fn check_version(&self) -> Result<()> {
+impl Release {
+    fn check(&self) -> Result<()> {
         match self.fhir_version.as_deref() {
             Some(version) if version.starts_with("4.3") => {
                 tracing::warn!("the server speaks FHIR R4B (4.3); tables are those of R4 (4.0)");
@@ -191,6 +180,37 @@ impl Capability {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Capability {
+    /// Asks the server; `None` when it does not say, which is no reason to fail.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) when the server speaks another release of FHIR, and whatever keeps it from
+    /// being reached.
+    pub(super) async fn fetch(client: &HttpClient) -> Result<Option<Self>> {
+        let mut request = client.get("metadata").header("accept", FHIR_JSON);
+        for status in [400, 401, 403, 404, 405, 406, 410, 500, 501, 502, 503, 504] {
+            request = request.accept_status(status);
+        }
+        let response: Response = match request.send().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tracing::warn!(%error, "the server does not answer what it is");
+                return Ok(None);
+            }
+            response => response?,
+        };
+        if response.status() >= 400 {
+            return Ok(None);
+        }
+        // Read alone: it counts even where the rest is not as expected.
+        let said = response.json::<Release>().ok();
+        if let Some(release) = &said {
+            release.check()?;
+        }
+        let capability = response.json::<Self>().ok();
+        Ok(capability.or(said.map(|said| Self { fhir_version: said.fhir_version, ..Self::default() })))
     }
 
     /// The R4 resource types that the server says it searches.
@@ -229,7 +249,7 @@ mod tests {
     #[test]
     fn another_release_of_fhir_is_refused() {
         for (version, ok) in [("4.0.1", true), ("4.3.0", true), ("5.0.0", false), ("3.0.2", false)] {
-            let result = capability(&format!(r#"{{"fhirVersion":"{version}"}}"#)).check_version();
+            let result = Release { fhir_version: Some(version.to_owned()) }.check();
             assert_eq!(result.is_ok(), ok, "{version}");
         }
     }

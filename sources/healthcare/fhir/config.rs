@@ -288,6 +288,9 @@ impl TableOptions {
         if !matches!(self.deletes.as_str(), "auto" | "none") {
             not_yet("deletes", &self.deletes, "none");
         }
+        if !self.filter_items().all(|item| item.contains('=')) {
+            problems.add("'search_filter' has a criterion without a value; write name=value&name=value");
+        }
         for (name, _) in self.filter() {
             let base = name.split(':').next().unwrap_or_default();
             if name.is_empty() || OURS.contains(&base) {
@@ -299,6 +302,10 @@ impl TableOptions {
     /// The further search criteria as names and values.
     pub(super) fn filter(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.search_filter.trim_start_matches('?').as_bytes()).into_owned().collect()
+    }
+
+    fn filter_items(&self) -> impl Iterator<Item = &str> {
+        self.search_filter.trim_start_matches('?').split('&').filter(|item| !item.is_empty())
     }
 }
 
@@ -317,6 +324,12 @@ const OURS: &[&str] = &[
     "_containedType",
     "_since",
     "_id",
+    "_offset",
+    "_cursor",
+    "_page",
+    "_maxresults",
+    "_getpages",
+    "_getpagesoffset",
 ];
 
 #[cfg(test)]
@@ -388,7 +401,15 @@ mod tests {
             parse("category=laboratory&code=http://loinc.org|718-7").unwrap().filter(),
             [("category", "laboratory"), ("code", "http://loinc.org|718-7")].map(|(k, v)| (k.to_owned(), v.to_owned()))
         );
-        for bad in ["_sort=date", "_lastUpdated=gt2024", "_include:iterate=Observation:subject", "=x"] {
+        for bad in [
+            "_sort=date",
+            "_lastUpdated=gt2024",
+            "_include:iterate=Observation:subject",
+            "=x",
+            "_offset=5",
+            "status",
+            "status=a&code",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

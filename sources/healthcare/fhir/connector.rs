@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use tokio::sync::OnceCell;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{
     client::{Capability, HttpWire, http_client},
@@ -68,8 +68,12 @@ struct Inner {
 }
 
 impl Inner {
-    /// What the server says of itself; asked once.
+    /// What the server says of itself; asked once, before anything else.
     async fn capability(&self) -> Result<Option<&Capability>> {
+        Handle::try_current().map_err(|_| {
+            Error::new(ErrorKind::Internal, "the FHIR source was used outside a tokio runtime")
+                .help("poll its futures and streams inside a tokio task or block_on")
+        })?;
         self.capability.get_or_try_init(|| Capability::fetch(&self.client)).await.map(Option::as_ref)
     }
 

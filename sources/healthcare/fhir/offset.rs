@@ -1,9 +1,14 @@
 //! How far a table has been read.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{instant::Instant, row_id::Hash};
+use super::{
+    instant::Instant,
+    row_id::{Hash, Seal},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     read::Offset,
@@ -12,7 +17,7 @@ use crate::{
 const VERSION: u32 = 1;
 
 /// Versions kept to recognise what is read twice; what is beyond is sent twice.
-const MOST_SENT: usize = 50_000;
+pub(super) const MOST_SENT: usize = 50_000;
 
 /// The state of a table, as an offset holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +26,7 @@ pub(super) struct State {
     /// The table's name.
     pub(super) table: String,
     /// Stands for server, table and search criteria: an offset of another one is not ours.
-    server: Hash,
+    pub(super) server: Hash,
     /// Everything stamped before this was read at least once.
     pub(super) mark: Instant,
     /// Everything stamped before this has been read and cannot become visible any more.
@@ -29,6 +34,9 @@ pub(super) struct State {
     /// What is still to come of the first load: the resources without a stamp.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) without_stamp_due: bool,
+    /// The table was read as a whole, because it could not be read by time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) snapshot: bool,
     /// Versions sent that are stamped between `settled` and `mark`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) sent: Vec<Hash>,
@@ -47,6 +55,11 @@ impl Origin {
         Self { table: table.to_owned(), server: Hash::of(base).and(table).and(search_filter) }
     }
 
+    /// What versions go through before they stand in an offset.
+    pub(super) fn seal(&self) -> Seal {
+        Seal::new(self.server)
+    }
+
     /// The state of a table read up to `mark`, of which the part before `settled` is final.
     pub(super) fn state(&self, mark: Instant, settled: Instant) -> State {
         State {
@@ -55,6 +68,7 @@ impl Origin {
             mark,
             settled: settled.min(mark),
             without_stamp_due: false,
+            snapshot: false,
             sent: Vec::new(),
         }
     }
@@ -80,6 +94,14 @@ impl Origin {
             return Err(expired("the offset does not have the shape this source writes"));
         }
         Ok(state)
+    }
+}
+
+/// Leaves of the versions to recognise only the newest, as many as an offset holds.
+pub(super) fn keep_newest<T>(noted: &mut Vec<T>, stamp: impl Fn(&T) -> Instant) {
+    if noted.len() > MOST_SENT {
+        noted.sort_unstable_by_key(|one| Reverse(stamp(one)));
+        noted.truncate(MOST_SENT);
     }
 }
 

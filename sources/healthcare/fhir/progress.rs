@@ -2,7 +2,7 @@
 
 use super::{
     instant::Instant,
-    offset::{Origin, State},
+    offset::{Origin, State, keep_newest},
     row_id::Hash,
 };
 use crate::{error::Result, read::Offset};
@@ -38,6 +38,7 @@ impl Progress {
         state.without_stamp_due = self.without_stamp_due;
         let settled = state.settled;
         self.noted.retain(|(stamp, _)| *stamp >= settled);
+        keep_newest(&mut self.noted, |(stamp, _)| *stamp);
         let known = before.iter().flat_map(|start| start.sent.iter().copied());
         state.with_sent(self.noted.iter().map(|(_, version)| *version).chain(known)).offset()
     }
@@ -69,6 +70,18 @@ mod tests {
         let new = (at("2024-01-01T00:04:00Z"), Hash::of("new"));
         let past = origin().read(&progress.advance(at("2024-01-01T00:05:00Z"), vec![new]).unwrap()).unwrap();
         assert_eq!((past.settled, past.sent), (at("2024-01-01T00:03:00Z"), vec![Hash::of("new")]));
+    }
+
+    #[test]
+    fn of_too_many_versions_the_newest_are_kept() {
+        let settled = at("2024-01-01T00:00:00Z");
+        let mut progress = Progress::new(origin(), None, settled, false);
+        let stamped = |n: usize| (settled.plus_seconds(n as f64), Hash::of(&n.to_string()));
+        let most = super::super::offset::MOST_SENT;
+        let end = settled.plus_seconds(1e6);
+        let state = origin().read(&progress.advance(end, (0..most + 10).map(stamped).collect()).unwrap()).unwrap();
+        assert_eq!((progress.noted.len(), state.sent.len()), (most, most));
+        assert!(state.sent.contains(&stamped(most + 9).1) && !state.sent.contains(&stamped(9).1));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::stream;
-use tokio::runtime::Handle;
 
 use super::{
     config::TableOptions,
@@ -60,16 +59,10 @@ impl<W: Wire> TableReader<W> {
     pub(super) fn events(self, request: ReadRequest) -> ReadStream {
         let max_records = request.max_records;
         let reader = Arc::new(self);
-        let start = move || -> Result<Task<ReadEvent>> {
-            Handle::try_current().map_err(|_| {
-                Error::new(ErrorKind::Internal, "the stream was polled outside a tokio runtime")
-                    .help("poll it inside a tokio task or block_on")
-            })?;
-            Ok(Task::spawn(1, move |out| async move { reader.run(request, &out).await }))
-        };
+        let start = move || Task::spawn(1, move |out| async move { reader.run(request, &out).await });
         let events = stream::try_unfold(Running::Idle(start), |running| async move {
             let mut task = match running {
-                Running::Idle(start) => start()?,
+                Running::Idle(start) => start(),
                 Running::Started(task) => task,
             };
             Ok(task.next().await?.map(|event| (event, Running::Started(task))))
@@ -80,9 +73,11 @@ impl<W: Wire> TableReader<W> {
     async fn run(self: Arc<Self>, request: ReadRequest, out: &Output<ReadEvent>) -> Result<()> {
         let now = self.server.begin().await?;
         let start = request.start.as_ref().map(|offset| self.origin.read(offset)).transpose()?;
-        if self.is_snapshot(start.is_none()).await? {
-            self.read_everything(Scope::Everything, request.bad_rows, out).await?;
-            return out.send(ReadEvent::Checkpoint(self.origin.state(now, now).offset()?)).await;
+        if self.is_snapshot(is_asked(start.as_ref())).await? {
+            let since = self.since();
+            self.read_everything(Scope::Everything { since }, request.bad_rows, out).await?;
+            let end = State { snapshot: true, ..self.end_at(now) };
+            return out.send(ReadEvent::Checkpoint(end.offset()?)).await;
         }
         match self.range(start, request.until.as_ref(), now)? {
             Some(range) => self.read_range(range, &request, out).await,
@@ -101,7 +96,7 @@ impl<W: Wire> TableReader<W> {
         let end = until.unwrap_or_else(|| self.end_at(now));
         let lo = match &start {
             Some(state) => Some(state.settled),
-            None => self.options.start_timestamp.map(|t| t.floor(Step::Millisecond)),
+            None => self.since(),
         };
         let is_done = start.as_ref().is_some_and(|state| end.mark <= state.mark) || lo.is_some_and(|lo| lo >= end.mark);
         Ok((!is_done).then_some(Range {
@@ -113,6 +108,11 @@ impl<W: Wire> TableReader<W> {
         }))
     }
 
+    /// What last changed before this is left out.
+    fn since(&self) -> Option<Instant> {
+        self.options.start_timestamp.map(|t| t.floor(Step::Millisecond))
+    }
+
     /// Where a run that begins now ends.
     fn end_at(&self, now: Instant) -> State {
         let hi = now.plus_seconds(-self.options.safety_lag_seconds).floor(Step::Millisecond);
@@ -122,12 +122,14 @@ impl<W: Wire> TableReader<W> {
 
     async fn read_range(self: &Arc<Self>, range: Range, request: &ReadRequest, out: &Output<ReadEvent>) -> Result<()> {
         let overlap = Arc::new(Overlap {
+            seal: self.origin.seal(),
             sent: range.start.iter().flat_map(|state| state.sent.iter().copied()).collect(),
             until: range.start.as_ref().map(|state| state.mark),
             note_from: Some(range.settled),
         });
         let is_first = range.start.is_none() && range.lo.is_none();
-        let due = is_first || range.start.as_ref().is_some_and(|state| state.without_stamp_due);
+        // A table that was read as a whole before owes a look at what no window finds.
+        let due = is_first || range.start.as_ref().is_some_and(|state| state.without_stamp_due || state.snapshot);
         let mut progress = Progress::new(self.origin.clone(), range.start, range.settled, due);
         let mut plan = self.plan_windows(Window::new(range.lo, range.hi), self.options.max_records_per_batch);
         let mut planned_all = false;
@@ -179,10 +181,11 @@ impl<W: Wire> TableReader<W> {
         Rows::new(table, Decoder::new(Arc::clone(&self.shape), options), bad_rows, overlap)
     }
 
-    /// Reads the rows that no window can find, unless counts have proved that there are none.
+    /// Reads the rows that no window can find, unless counts have proved that there are none, or windows have brought them.
     async fn read_without_stamp(&self, bad_rows: BadRows, out: &Output<ReadEvent>) -> Result<()> {
         let learned = &self.server.learned;
-        if learned.rows_without_stamp() == Some(false) && learned.totals() == Totals::Proven {
+        let there_are_none = learned.rows_without_stamp() == Some(false) && learned.totals() == Totals::Proven;
+        if there_are_none || learned.last_updated() != LastUpdated::Honoured {
             return Ok(());
         }
         let rows = self.read_everything(Scope::WithoutStamp, bad_rows, out).await?;
@@ -198,7 +201,7 @@ impl<W: Wire> TableReader<W> {
 
     /// Walks over the whole table and sends what the scope wants; returns how many rows without a stamp there were.
     async fn read_everything(&self, scope: Scope, bad_rows: BadRows, out: &Output<ReadEvent>) -> Result<u64> {
-        let rows = self.rows(bad_rows, Arc::default());
+        let rows = self.rows(bad_rows, Arc::new(Overlap::none(self.origin.seal())));
         let server = Arc::clone(&self.server);
         let (sender, without_stamp) = tokio::sync::oneshot::channel();
         let mut task = Task::spawn(1, move |out| async move {
@@ -244,6 +247,10 @@ impl<W: Wire> TableReader<W> {
             some = if all > before && all > after { some + 1 } else { 0 };
             before = after;
             if none == 2 || some == 2 {
+                // An estimate is no proof; the first load ends with a walk over everything where it is not known.
+                if some == 2 && self.server.may_estimate() && !self.server.shows_row_without_stamp().await? {
+                    return Ok(());
+                }
                 self.server.learned.set_rows_without_stamp(some == 2);
                 return Ok(());
             }
@@ -266,7 +273,8 @@ impl<W: Wire> TableReader<W> {
     pub(super) async fn latest_offset(&self, start: Option<&Offset>) -> Result<Offset> {
         let now = self.server.begin().await?;
         let start = start.map(|offset| self.origin.read(offset)).transpose()?;
-        let end = self.end_at(now);
+        let snapshot = self.is_snapshot(is_asked(start.as_ref())).await?;
+        let end = State { snapshot, ..self.end_at(now) };
         match start {
             Some(start) => match self.range(Some(start.clone()), None, now)? {
                 Some(_) => end.offset(),
@@ -281,7 +289,7 @@ impl<W: Wire> TableReader<W> {
         let now = self.server.begin().await?;
         let start = request.start.as_ref().map(|offset| self.origin.read(offset)).transpose()?;
         let whole = request.max_records.is_some()
-            || self.is_snapshot(start.is_none()).await?
+            || self.is_snapshot(is_asked(start.as_ref())).await?
             || self.server.learned.last_updated() != LastUpdated::Honoured;
         if whole {
             return Ok(vec![request]);
@@ -317,6 +325,11 @@ impl<W: Wire> TableReader<W> {
         requests.push(request.start(from).until(end));
         Ok(requests)
     }
+}
+
+/// Whether it is to be asked if a table can only be read whole: not while it is read by time.
+fn is_asked(start: Option<&State>) -> bool {
+    start.is_none_or(|state| state.snapshot)
 }
 
 /// A stream before and after its first poll.

@@ -1,5 +1,6 @@
 //! Hashes that stand for a resource and for one version of it; the same in every release, because offsets hold them.
 
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -23,6 +24,11 @@ impl Hash {
         Self(text.bytes().fold(step(self.0, 0xff), step))
     }
 
+    /// Sixty-four bits of it, for counting.
+    pub(super) fn short(self) -> u64 {
+        self.0 as u64
+    }
+
     /// A sum of hashes, the same in any order: equal sums stand for equal sets.
     pub(super) fn combine(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))
@@ -30,6 +36,24 @@ impl Hash {
 
     /// The sum of nothing.
     pub(super) const NONE: Self = Self(0);
+}
+
+/// Turns hashes into such as may stand in an offset: what they stand for cannot be compared across tables or servers.
+#[derive(Clone, Debug)]
+pub(super) struct Seal(hmac::Key);
+
+impl Seal {
+    /// The seal of one table of one server.
+    pub(super) fn new(table: Hash) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &table.0.to_be_bytes()))
+    }
+
+    /// The hash as an offset holds it.
+    pub(super) fn seal(&self, hash: Hash) -> Hash {
+        let tag = hmac::sign(&self.0, &hash.0.to_be_bytes());
+        let half = tag.as_ref().iter().take(16);
+        Hash(half.fold(0, |sealed, byte| sealed << 8 | u128::from(*byte)))
+    }
 }
 
 impl Serialize for Hash {
@@ -56,6 +80,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&Hash::of("a")).unwrap(), r#""CICUGL6rG-laoHMwVP4w_Q""#);
         let hash = Hash::of("patient-1").and("2");
         assert_eq!(serde_json::from_str::<Hash>(&serde_json::to_string(&hash).unwrap()).unwrap(), hash);
+    }
+
+    #[test]
+    fn a_sealed_hash_is_another_one_for_every_table() {
+        let (version, seal) = (Hash::of("patient-1"), |table: &str| Seal::new(Hash::of(table)));
+        assert_eq!(seal("a").seal(version), seal("a").seal(version));
+        assert_ne!(seal("a").seal(version), seal("b").seal(version));
+        assert_ne!(seal("a").seal(version), version);
     }
 
     #[test]

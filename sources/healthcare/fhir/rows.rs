@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::{
     bundle::{Header, Mode, Page},
     instant::Instant,
-    row_id::Hash,
+    offset::{MOST_SENT, keep_newest},
+    row_id::{Hash, Seal},
     window::{Span, Window},
 };
 use crate::{
@@ -27,23 +28,26 @@ pub(super) enum Scope {
     Window(Window),
     /// Those without a stamp.
     WithoutStamp,
-    /// All.
-    Everything,
+    /// All but what last changed before an instant.
+    Everything { since: Option<Instant> },
 }
 
 impl Scope {
+    /// A server may filter by stamps that it does not show, so what comes without one belongs to every window.
     fn holds(&self, stamp: Option<Instant>) -> bool {
         match self {
-            Self::Window(window) => stamp.is_some_and(|t| window.contains(t)),
+            Self::Window(window) => stamp.is_none_or(|t| window.contains(t)),
             Self::WithoutStamp => stamp.is_none(),
-            Self::Everything => true,
+            Self::Everything { since } => stamp.zip(*since).is_none_or(|(t, since)| t >= since),
         }
     }
 }
 
 /// Versions that were read before, in the part of the time line that is read twice.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Overlap {
+    /// What the versions in `sent` went through.
+    pub(super) seal: Seal,
     /// What the last run has sent of it.
     pub(super) sent: HashSet<Hash>,
     /// Where the last run ended.
@@ -53,9 +57,14 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
+    /// Of a table that is read as a whole: nothing is read twice.
+    pub(super) fn none(seal: Seal) -> Self {
+        Self { seal, sent: HashSet::new(), until: None, note_from: None }
+    }
+
     fn was_sent(&self, stamp: Option<Instant>, version: Hash) -> bool {
         let before = |t: Instant| self.until.is_some_and(|until| t < until);
-        stamp.is_some_and(before) && self.sent.contains(&version)
+        stamp.is_some_and(before) && self.sent.contains(&self.seal.seal(version))
     }
 
     fn is_noted(&self, stamp: Option<Instant>) -> bool {
@@ -73,6 +82,10 @@ pub(super) struct Walk {
     pub(super) pages: u64,
     /// Different resources of the table.
     pub(super) distinct: u64,
+    /// There were so many that `distinct` may hold some of them twice.
+    pub(super) is_overfull: bool,
+    /// Rows that no walk before has brought.
+    pub(super) new: u64,
     /// Stands for the set of versions that are wanted.
     pub(super) digest: Hash,
     /// Resources stamped before what was asked for.
@@ -82,7 +95,8 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    const NONE: Self = Self { pages: 0, distinct: 0, digest: Hash::NONE, below: 0, beyond: 0 };
+    const NONE: Self =
+        Self { pages: 0, distinct: 0, is_overfull: false, new: 0, digest: Hash::NONE, below: 0, beyond: 0 };
 
     /// Whether both walks have seen the same wanted resources in the same versions.
     pub(super) fn saw_the_same_as(&self, other: &Self) -> bool {
@@ -102,6 +116,9 @@ pub(super) struct Rows {
     bad_rows: BadRows,
     overlap: Arc<Overlap>,
     known: HashMap<Hash, Known>,
+    most_known: usize,
+    /// What this walk has seen beyond `most_known`.
+    counted: HashSet<u64>,
     walk_number: u32,
     walk: Walk,
     batch_number: u32,
@@ -131,11 +148,22 @@ struct Known {
 /// More resources than this are not told apart; repeated ones are then sent again, which keyed tables bear.
 const MOST_KNOWN: usize = 1 << 20;
 
+/// Beyond these no count of different resources is kept: counts prove nothing any more, only a second walk does.
+const MOST_COUNTED: usize = 1 << 23;
+
 /// What was found in an entry.
 enum Found {
     /// A resource of another type.
     Foreign,
     Ours(Resource),
+}
+
+/// Why a resource cannot be told apart from others.
+enum Misfit {
+    /// Its stamp is no instant, so it may belong anywhere.
+    Stamp,
+    /// It has no id.
+    Id { stamp: Option<Instant>, wanted: bool },
 }
 
 struct Resource {
@@ -156,6 +184,8 @@ impl Rows {
             bad_rows,
             overlap,
             known: HashMap::new(),
+            most_known: MOST_KNOWN,
+            counted: HashSet::new(),
             walk_number: 0,
             walk: Walk::NONE,
             batch_number: 0,
@@ -171,6 +201,7 @@ impl Rows {
     pub(super) fn begin_walk(&mut self) {
         self.walk_number += 1;
         self.walk = Walk::NONE;
+        self.counted.clear();
     }
 
     pub(super) fn begin_page(&mut self) {
@@ -213,18 +244,19 @@ impl Rows {
             return Ok(Found::Foreign);
         }
         let Ok(stamp) = header.instant() else {
-            return self.misfit(scanner, &header, "lastUpdated", "expected an instant, found something else");
+            return self.misfit(scanner, &header, Misfit::Stamp);
         };
+        let wanted = scope.holds(stamp);
         let Some(id) = header.id.as_deref() else {
-            return self.misfit(scanner, &header, "id", "expected text, found nothing");
+            return self.misfit(scanner, &header, Misfit::Id { stamp, wanted });
         };
         let id = Hash::of(id);
         let version = match header.version.as_deref() {
-            Some(version) => id.and(version),
-            None if self.overlap.touches(stamp) => id.and(scanner.clone().skip()?),
+            // Some servers say the same version of all: the stamp counts too.
+            Some(version) => id.and(version).and(header.last_updated.as_deref().unwrap_or_default()),
+            None if stamp.is_none() || self.overlap.touches(stamp) => id.and(scanner.clone().skip()?),
             None => id.and(header.last_updated.as_deref().unwrap_or_default()),
         };
-        let wanted = scope.holds(stamp);
         let is_new = wanted && !self.is_old(id, version, stamp);
         if is_new {
             self.decode(scanner)?;
@@ -238,7 +270,7 @@ impl Rows {
     /// Whether this version, or a newer one, was sent.
     fn is_old(&self, id: Hash, version: Hash, stamp: Option<Instant>) -> bool {
         let known = self.known.get(&id).filter(|known| known.settled);
-        known.is_some_and(|known| known.version == version || stamp < known.stamp)
+        known.is_some_and(|known| known.version == version || (stamp.is_some() && stamp < known.stamp))
             || self.overlap.was_sent(stamp, version)
     }
 
@@ -255,8 +287,12 @@ impl Rows {
     }
 
     /// A resource whose id or stamp cannot be read.
-    fn misfit(&mut self, scanner: &mut Scanner<'_>, header: &Header<'_>, column: &str, reason: &str) -> Result<Found> {
-        if self.bad_rows == BadRows::Fail {
+    fn misfit(&mut self, scanner: &mut Scanner<'_>, header: &Header<'_>, misfit: Misfit) -> Result<Found> {
+        let (stamp, wanted, column, reason) = match misfit {
+            Misfit::Stamp => (None, true, "lastUpdated", "expected an instant, found something else"),
+            Misfit::Id { stamp, wanted } => (stamp, wanted, "id", "expected text, found nothing"),
+        };
+        if wanted && self.bad_rows == BadRows::Fail {
             return Err(Error::new(ErrorKind::Data, "a record does not fit the table's schema")
                 .with("table", &self.table)
                 .with("column", column)
@@ -266,13 +302,13 @@ impl Rows {
         let text = scanner.skip()?;
         let version = Hash::of(text);
         let id = header.id.as_deref().map_or(version, Hash::of);
-        let is_new = !self.is_old(id, version, None);
+        let is_new = wanted && !self.is_old(id, version, stamp);
         if is_new {
             let key = header.id.as_deref().map(|id| serde_json::json!({ "id": id }).to_string());
             let record = Bytes::copy_from_slice(text.as_bytes());
             self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason: reason.to_owned(), record });
         }
-        let resource = Resource { id, version, stamp: None, subsetted: false, is_new, wanted: true };
+        let resource = Resource { id, version, stamp, subsetted: false, is_new, wanted };
         Ok(Found::Ours(resource))
     }
 
@@ -297,7 +333,11 @@ impl Rows {
                 .help("give this client the right to read whole resources"));
         }
         let known = self.known.get(&id).copied();
-        if known.is_none_or(|known| known.walk != self.walk_number) {
+        let is_first = match known {
+            Some(known) => known.walk != self.walk_number,
+            None => self.is_first_sight(id),
+        };
+        if is_first {
             self.walk.distinct += 1;
             self.walk.below += u64::from(stamp.is_some_and(|t| span.is_below(t)));
             self.walk.beyond += u64::from(stamp.is_some_and(|t| span.is_beyond(t)));
@@ -307,8 +347,12 @@ impl Rows {
         }
         if resource.wanted && !known.is_some_and(|k| k.settled && k.version == version) && self.overlap.is_noted(stamp)
         {
-            self.noted.extend(stamp.map(|t| (self.batch_number, t, version)));
+            self.noted.extend(stamp.map(|t| (self.batch_number, t, self.overlap.seal.seal(version))));
+            if self.noted.len() >= 2 * MOST_SENT {
+                keep_newest(&mut self.noted, |(_, stamp, _)| *stamp);
+            }
         }
+        self.walk.new += u64::from(resource.is_new);
         self.without_stamp += u64::from(resource.is_new && stamp.is_none());
         let batch = self.batch_number;
         let mut now = Known { version, stamp, walk: self.walk_number, settled: resource.wanted, batch, row: None };
@@ -319,17 +363,28 @@ impl Rows {
         } else if let Some(known) = known.filter(|known| known.settled) {
             now = Known { walk: self.walk_number, ..known };
         }
-        if known.is_some() || self.known.len() < MOST_KNOWN {
+        if known.is_some() || self.known.len() < self.most_known {
             self.known.insert(id, now);
         }
         Ok(())
+    }
+
+    /// Whether this walk has not seen a resource that is not known.
+    fn is_first_sight(&mut self, id: Hash) -> bool {
+        if self.known.len() < self.most_known {
+            return true;
+        }
+        self.walk.is_overfull |= self.counted.len() >= MOST_COUNTED;
+        self.walk.is_overfull || self.counted.insert(id.short())
     }
 
     /// Whether enough has gathered for a batch.
     pub(super) fn is_full(&self) -> bool {
         const ROWS: usize = 8 * 1024;
         const BYTES: usize = 16 << 20;
-        self.decoder.rows() >= ROWS || self.decoder.buffered_bytes() >= BYTES || self.quarantined.len() >= ROWS
+        let quarantined: usize = self.quarantined.iter().map(|row| row.record.len()).sum();
+        let rows = self.decoder.rows().max(self.quarantined.len());
+        rows >= ROWS || self.decoder.buffered_bytes() + quarantined >= BYTES
     }
 
     /// Ends the open batch: its rows, when there are any, and those that did not fit.
@@ -357,6 +412,7 @@ impl Rows {
 
     /// Versions that the next run will meet again.
     pub(super) fn take_noted(&mut self) -> Vec<(Instant, Hash)> {
+        keep_newest(&mut self.noted, |(_, stamp, _)| *stamp);
         self.noted.drain(..).map(|(_, stamp, version)| (stamp, version)).collect()
     }
 
@@ -378,4 +434,106 @@ fn without(batch: RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
     }
     filter_record_batch(&batch, &BooleanArray::from(keep))
         .map_err(|e| Error::new(ErrorKind::Internal, "replaced rows could not be taken out").caused_by(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tables, *};
+    use crate::{decode::DecodeOptions, options::Options};
+
+    const SPAN: Span = Span::Between { lo: None, hi: Instant::FAR_FUTURE };
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).unwrap()
+    }
+
+    fn day(window: (&str, &str)) -> Scope {
+        Scope::Window(Window::new(Some(at(window.0)), at(window.1)))
+    }
+
+    fn monday() -> Scope {
+        day(("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"))
+    }
+
+    fn rows(bad_rows: BadRows) -> Rows {
+        let options = Options::new().with("schema_mode", "raw");
+        let options = super::super::config::TableOptions::parse(&options).unwrap();
+        let decoder = Decoder::new(tables::shape("Patient", &options).unwrap(), DecodeOptions::new("Patient"));
+        let mut rows =
+            Rows::new("Patient".to_owned(), decoder, bad_rows, Arc::new(Overlap::none(Seal::new(Hash::NONE))));
+        rows.begin_walk();
+        rows
+    }
+
+    fn page(resources: &[&str]) -> String {
+        let entries: Vec<String> = resources
+            .iter()
+            .map(|members| format!(r#"{{"resource":{{"resourceType":"Patient",{members}}}}}"#))
+            .collect();
+        format!(r#"{{"resourceType":"Bundle","link":[],"entry":[{}]}}"#, entries.join(","))
+    }
+
+    fn sent(rows: &mut Rows) -> usize {
+        rows.take().unwrap().0.map_or(0, |batch| batch.num_rows())
+    }
+
+    #[test]
+    fn a_row_without_a_stamp_belongs_to_every_window() {
+        let mut rows = rows(BadRows::Fail);
+        let page = page(&[r#""id":"a","meta":{"versionId":"1"}"#]);
+        rows.take_page(&page, monday(), SPAN).unwrap();
+        assert_eq!(sent(&mut rows), 1);
+    }
+
+    #[test]
+    fn a_later_stamp_is_a_later_version_whatever_the_version_says() {
+        let mut rows = rows(BadRows::Fail);
+        for second in 1..=2 {
+            let row = format!(r#""id":"a","meta":{{"versionId":"1","lastUpdated":"2024-01-01T00:00:0{second}Z"}}"#);
+            rows.take_page(&page(&[&row]), monday(), SPAN).unwrap();
+            assert_eq!(sent(&mut rows), 1, "second {second}");
+        }
+    }
+
+    #[test]
+    fn a_misfit_outside_the_window_is_somebody_elses() {
+        let tuesday = page(&[r#""meta":{"lastUpdated":"2024-01-02T00:00:00Z"}"#]);
+        rows(BadRows::Fail).take_page(&tuesday, monday(), SPAN).unwrap();
+        let mut rows = rows(BadRows::Quarantine);
+        rows.take_page(&tuesday, monday(), SPAN).unwrap();
+        assert_eq!((rows.walk().distinct, rows.take().unwrap().1.len()), (1, 0));
+        rows.take_page(&tuesday, day(("2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z")), SPAN).unwrap();
+        assert_eq!(rows.take().unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn large_quarantined_rows_fill_a_batch() {
+        let mut rows = rows(BadRows::Quarantine);
+        let large = format!(r#""id":"a","meta":{{"lastUpdated":"{}"}}"#, "x".repeat(17 << 20));
+        rows.take_page(&page(&[&large]), monday(), SPAN).unwrap();
+        assert!(rows.is_full());
+    }
+
+    #[test]
+    fn beyond_what_is_known_resources_are_still_counted_once_in_a_walk() {
+        let mut rows = rows(BadRows::Fail);
+        rows.most_known = 1;
+        let stamp = r#""meta":{"lastUpdated":"2024-01-01T00:00:00Z"}"#;
+        let three = ["a", "b", "c", "b", "c"].map(|id| format!(r#""id":"{id}",{stamp}"#));
+        for _ in 0..2 {
+            rows.begin_walk();
+            rows.take_page(&page(&three.each_ref().map(String::as_str)), monday(), SPAN).unwrap();
+            assert_eq!((rows.walk().distinct, rows.walk().is_overfull), (3, false));
+        }
+    }
+
+    #[test]
+    fn a_table_read_as_a_whole_may_leave_out_what_is_old() {
+        let mut rows = rows(BadRows::Fail);
+        let old = r#""id":"old","meta":{"lastUpdated":"2023-12-31T23:59:59Z"}"#;
+        let new = r#""id":"new","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}"#;
+        let scope = Scope::Everything { since: Some(at("2024-01-01T00:00:00Z")) };
+        rows.take_page(&page(&[old, new, r#""id":"undated""#]), scope, Span::All).unwrap();
+        assert_eq!((sent(&mut rows), rows.walk().distinct), (2, 3));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::{
     answer::{Answer, Unusable},
@@ -56,7 +56,8 @@ impl<W: Wire> Server<W> {
     pub(super) async fn begin(&self) -> Result<Instant> {
         let far = Instant::FAR_FUTURE;
         let known = self.learned.facts().dialect;
-        for dialect in known.into_iter().chain(Dialect::all().filter(|d| Some(*d) != known)) {
+        let others = Dialect::all().filter(|d| Some(*d) != known && (d.strict || self.may_be_lenient()));
+        for dialect in known.into_iter().chain(others) {
             let reply = self.send(&self.page_search(Span::From(far), 1, dialect)).await?;
             if reply.status == 404 {
                 return Err(self.no_such_type(&reply));
@@ -73,7 +74,7 @@ impl<W: Wire> Server<W> {
             };
             return self.conclude(dialect, filter, &reply);
         }
-        let plain = Dialect { strict: false, sort: false, step: Step::Second };
+        let plain = Dialect { strict: !self.may_be_lenient(), sort: false, step: Step::Second };
         let reply = self.send(&self.page_search(Span::All, 1, plain)).await?;
         if reply.is_refused() {
             return Err(self.refused(&reply));
@@ -81,10 +82,34 @@ impl<W: Wire> Server<W> {
         self.conclude(plain, LastUpdated::Refused, &reply)
     }
 
+    /// Whether a server may be asked in a way in which it would leave out what it does not support: not where that could be
+    /// the user's own criteria.
+    fn may_be_lenient(&self) -> bool {
+        self.filter.is_empty() || !self.strict_mode
+    }
+
+    /// Compares the user's criteria with those that the server says it has used.
+    fn check_criteria(&self, reply: &Answer) -> Result<()> {
+        let Some(own) = reply.own.as_deref().filter(|_| !self.may_be_lenient()) else { return Ok(()) };
+        let base = |name: &str| name.split([':', '.']).next().unwrap_or_default().to_owned();
+        let query = own.split_once('?').map_or("", |(_, query)| query);
+        let used: Vec<String> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| base(&name)).collect();
+        match self.filter.iter().map(|(name, _)| base(name)).find(|name| !used.contains(name)) {
+            Some(name) => Err(Error::new(ErrorKind::Protocol, "the server leaves out a criterion of 'search_filter'")
+                .with("table", &self.table)
+                .with("criterion", name)
+                .help(
+                    "take the criterion out if the server does not support it; strict_mode=false reads on without it",
+                )),
+            None => Ok(()),
+        }
+    }
+
     fn conclude(&self, dialect: Dialect, filter: LastUpdated, reply: &Answer) -> Result<Instant> {
         if filter == LastUpdated::Ignored && self.strict_mode {
             return Err(self.ignores_filter());
         }
+        self.check_criteria(reply)?;
         let mut facts = self.learned.facts();
         facts.dialect = Some(dialect);
         if facts.filter == LastUpdated::Honoured {
@@ -183,6 +208,23 @@ impl<W: Wire> Server<W> {
                 self.learned.facts().no_total_parameter = true;
             }
         }
+    }
+
+    /// Whether the totals may be estimates: the server does not take the parameter that asks for exact ones.
+    pub(super) fn may_estimate(&self) -> bool {
+        self.learned.facts().no_total_parameter
+    }
+
+    /// Whether a search for resources without a stamp shows one. What else it shows proves nothing.
+    pub(super) async fn shows_row_without_stamp(&self) -> Result<bool> {
+        let mut search = self.page_search(Span::All, 1, self.dialect());
+        search.query.push(("_lastUpdated:missing".to_owned(), "true".to_owned()));
+        let reply = self.send(&search).await?;
+        let mut found = false;
+        if !reply.is_refused() {
+            self.each_header(&reply, |header| found |= matches!(header.instant(), Ok(None)))?;
+        }
+        Ok(found)
     }
 
     /// A page; `None` when a link is not good any more.
@@ -322,7 +364,7 @@ impl<W: Wire> Server<W> {
 
     fn refused(&self, reply: &Answer) -> Error {
         self.with_issues(Error::new(ErrorKind::Protocol, "the server refuses to search this table"), reply)
-            .help("if 'search_filter' is set, check that the server supports its criteria")
+            .help("if 'search_filter' is set, check that the server supports its criteria; strict_mode=false lets it leave out others")
     }
 
     fn with_issues(&self, error: Error, reply: &Answer) -> Error {

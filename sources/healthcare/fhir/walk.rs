@@ -124,7 +124,7 @@ impl<W: Wire> Walker<W> {
                     let open = self.rows.open_from().filter(|at| can_cut && window.cut(*at, step).is_some());
                     (self.server.span(&window), can_cut, open.map(Some))
                 }
-                Scope::WithoutStamp | Scope::Everything => (Span::All, false, None),
+                Scope::WithoutStamp | Scope::Everything { .. } => (Span::All, false, None),
             };
             if walk == 0 {
                 // A count of another span says nothing about this one.
@@ -155,7 +155,10 @@ impl<W: Wire> Walker<W> {
                 Some(_) => self.server.count(span).await?,
                 None => None,
             };
-            repeats = if last.is_some_and(|last| last.saw_the_same_as(&walk)) { repeats + 1 } else { 0 };
+            // Without a filter every change anywhere is in the walk: enough that it has brought nothing new for the window.
+            let unfiltered = matches!(scope, Scope::Window(_)) && span == Span::All;
+            let repeated = |last: Walk| last.saw_the_same_as(&walk) || (unfiltered && walk.new == 0);
+            repeats = if last.is_some_and(repeated) { repeats + 1 } else { 0 };
             match judge(&walk, repeats, before, after, can_cut, &self.server.learned) {
                 Judgement::Whole => return Ok(Verdict::Whole),
                 Judgement::Cut => return Ok(Verdict::Cut(None)),
@@ -276,7 +279,7 @@ enum Walked {
 /// Everything is read again the next time; a window is cut where resources may still appear.
 fn counts_can_prove(scope: Scope, span: Span) -> bool {
     match scope {
-        Scope::Everything => true,
+        Scope::Everything { .. } => true,
         Scope::WithoutStamp => false,
         Scope::Window(_) => span != Span::All,
     }
@@ -296,7 +299,8 @@ fn judge(
     learned: &Learned,
 ) -> Judgement {
     let single = walk.pages == 1;
-    let (Some(before), Some(after)) = (before, after) else {
+    let counts = before.zip(after).filter(|_| !walk.is_overfull);
+    let Some((before, after)) = counts else {
         return if single || repeats > 0 { Judgement::Whole } else { Judgement::Again };
     };
     if after == walk.distinct && (single || before == after) {

@@ -8,9 +8,9 @@ mod world;
 
 use schedule::{Outcome, run};
 
-/// How many schedules are tried; `LAKEFLOW_FHIR_SCHEDULES` asks for more, `LAKEFLOW_FHIR_SEED` for others.
+/// How many schedules are tried, a few seconds worth; `LAKEFLOW_FHIR_SCHEDULES` asks for more, `LAKEFLOW_FHIR_SEED` for others.
 fn schedules() -> u64 {
-    std::env::var("LAKEFLOW_FHIR_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(600)
+    std::env::var("LAKEFLOW_FHIR_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(250)
 }
 
 #[test]

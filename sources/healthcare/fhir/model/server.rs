@@ -61,6 +61,8 @@ pub(super) struct Habits {
     most_per_page: usize,
     adds_entries: bool,
     empty_pages: bool,
+    /// Filters by stamps that it does not show.
+    pub(super) hides_stamps: bool,
     /// Out of a hundred pages: whose link has expired, which come cut in half.
     pub(super) expiring: u8,
     pub(super) breaking: u8,
@@ -99,6 +101,7 @@ impl Habits {
             says_versions,
             adds_entries,
             empty_pages,
+            hides_stamps: false,
             expiring,
             breaking,
         }
@@ -244,7 +247,11 @@ impl State {
     }
 
     fn entry(&self, id: &str, version: &Version) -> String {
-        let stamp = version.stamp.map(|t| format!(r#","lastUpdated":"{}""#, text(t))).unwrap_or_default();
+        let stamp = version
+            .stamp
+            .filter(|_| !self.habits.hides_stamps)
+            .map(|t| format!(r#","lastUpdated":"{}""#, text(t)))
+            .unwrap_or_default();
         let number = version.number;
         let said = if self.habits.says_versions { format!(r#","versionId":"{number}""#) } else { String::new() };
         format!(

@@ -124,6 +124,12 @@ impl World {
         versions.iter().rfind(|v| v.visible_from <= self.now)
     }
 
+    /// Whether a version has a stamp.
+    pub(super) fn has_stamp(&self, id: &str, number: u32) -> bool {
+        let versions = self.resources.get(id);
+        versions.is_some_and(|versions| versions.iter().any(|v| v.number == number && v.stamp.is_some()))
+    }
+
     /// Whether such a version was ever there.
     pub(super) fn has_had(&self, id: &str, number: u32) -> bool {
         self.resources.get(id).is_some_and(|versions| versions.iter().any(|v| v.number == number))
