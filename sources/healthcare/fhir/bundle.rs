@@ -187,11 +187,13 @@ fn stamp_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
     }
 }
 
+type Link<'a> = Option<Cow<'a, str>>;
+
 /// Where the next page is, and the search as the server understood it.
 ///
 /// # Errors
 /// [`Protocol`](ErrorKind::Protocol) when there is a next page that cannot be reached.
-fn links<'a>(scanner: &mut Scanner<'a>) -> Result<(Option<Cow<'a, str>>, Option<Cow<'a, str>>)> {
+fn links<'a>(scanner: &mut Scanner<'a>) -> Result<(Link<'a>, Link<'a>)> {
     let (mut next, mut own) = (None, None);
     scanner.enter_array()?;
     while scanner.next_element()? {
