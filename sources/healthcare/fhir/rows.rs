@@ -380,8 +380,8 @@ impl Rows {
 
     /// Whether enough has gathered for a batch.
     pub(super) fn is_full(&self) -> bool {
-        const ROWS: usize = 8 * 1024;
-        const BYTES: usize = 16 << 20;
+        const ROWS: usize = 1024;
+        const BYTES: usize = 4 << 20;
         let quarantined: usize = self.quarantined.iter().map(|row| row.record.len()).sum();
         let rows = self.decoder.rows().max(self.quarantined.len());
         rows >= ROWS || self.decoder.buffered_bytes() + quarantined >= BYTES
