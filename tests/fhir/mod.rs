@@ -1,6 +1,7 @@
 //! The FHIR source against the simulator, over real sockets.
 
 mod bad_input;
+mod columns;
 mod incremental;
 mod personalities;
 mod secrecy;
