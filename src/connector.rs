@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::stream;
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +77,73 @@ pub trait LakeflowConnect: Send + Sync + 'static {
         Ok(vec![request])
     }
 
+    /// The time up to which an offset holds everything, for progress and lag; no request is made.
+    ///
+    /// `None`: the offset is not about time, or not of this source. For people; hosts decide nothing from it.
+    fn watermark(&self, table: &TableRef, offset: &Offset) -> Option<DateTime<Utc>> {
+        let _ = (table, offset);
+        None
+    }
+
+    /// What an offset says of each part that is read apart from the others, such as a tag or a shard; for people.
+    ///
+    /// `offset` is of rows or of deletions of `table`; a source can tell which from its content.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported), the default, when the table is read as one;
+    /// [`OffsetExpired`](ErrorKind::OffsetExpired) for an offset of another source or release.
+    async fn explain_offset(&self, table: &TableRef, offset: &Offset) -> Result<Vec<OffsetPart>> {
+        let _ = offset;
+        Err(whole(table))
+    }
+
+    /// `offset` with some parts forgotten: a read that starts there brings those parts in full and goes on with all
+    /// others where they were. Parts are named as [`explain_offset`](Self::explain_offset) names them.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) with near matches for a part that the offset does not have; else as
+    /// [`explain_offset`](Self::explain_offset).
+    async fn forget_parts(&self, table: &TableRef, offset: &Offset, parts: &[String]) -> Result<Offset> {
+        let _ = (offset, parts);
+        Err(whole(table))
+    }
+
     /// What this connection has asked of the source so far, for progress and receipts.
     fn activity(&self) -> Activity {
         Activity::default()
+    }
+}
+
+/// The answer of sources that read the table as one.
+fn whole(table: &TableRef) -> Error {
+    Error::new(ErrorKind::Unsupported, "this table is read as one: its offset has no parts")
+        .with("table", &table.name)
+        .help("show or reset the state of the whole table")
+}
+
+/// What an offset says of one part of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OffsetPart {
+    /// What the source's users call it: a tag, a shard, a partition.
+    pub name: String,
+    /// Up to where it has been read, as the source writes it; absent before its first row.
+    pub watermark: Option<String>,
+    /// What else is known of it, as (what, value), the same for all parts and in the same order.
+    pub details: Vec<(String, String)>,
+}
+
+impl OffsetPart {
+    /// A part without details.
+    pub fn new(name: impl Into<String>, watermark: Option<String>) -> Self {
+        Self { name: name.into(), watermark, details: Vec::new() }
+    }
+
+    /// Adds what else is known.
+    #[must_use]
+    pub fn detail(mut self, what: impl Into<String>, value: impl Into<String>) -> Self {
+        self.details.push((what.into(), value.into()));
+        self
     }
 }
 
