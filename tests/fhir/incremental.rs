@@ -64,7 +64,8 @@ async fn units_are_about_as_large_as_asked() {
         }
     }
     assert_eq!((rows, units.iter().sum::<usize>()), (0, 130));
-    assert!(units.iter().all(|unit| *unit <= 50) && units.len() <= 8, "{units:?}");
+    // What is counted for a window reaches two seconds over its ends, so a unit may be a few rows larger than its count.
+    assert!(units.iter().all(|unit| *unit <= 60) && units.len() <= 8, "{units:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,7 +138,6 @@ async fn until_holds_and_a_bounded_read_repeats() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_latest_offset_of_a_table_that_is_read_up_is_its_own() {
     let server = start(config());
-    server.clock().set(Utc::now());
     let source = open(&server);
     let table = TableRef::new("Patient");
     let mut lake = Lake::default();
@@ -253,7 +253,7 @@ async fn an_offset_that_cannot_be_honoured_is_refused() {
         assert!(text.contains(from), "{from} not in {text}");
         Offset::from_json(&text.replace(from, to)).unwrap()
     };
-    let year = format!("{}-", Utc::now().format("%Y"));
+    let year = now().format("%Y-").to_string();
     expired(&*source, &table, changed(&year, "2199-")).await;
     expired(&*source, &table, changed("\"v\":1", "\"v\":2")).await;
     expired(&*source, &table, Offset::from_json("{}").unwrap()).await;

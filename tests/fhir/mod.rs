@@ -24,11 +24,20 @@ use lakeflow_connect::{
     },
     clock::ManualClock,
 };
-use lakeflow_simulators::fhir::{Config, RunningServer, Server, Volume};
+use lakeflow_simulators::{
+    clock::SimClock,
+    fhir::{Config, RunningServer, Server, Volume},
+};
+
+/// The time at the server and at the client: it stands still unless a test moves it.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_nanos(1_717_200_000_000_000_000)
+}
 
 /// A server with some patients and observations.
 fn config() -> Config {
-    Config { volumes: vec![Volume::new("Patient", 130), Volume::new("Observation", 90)], ..Config::default() }
+    let volumes = vec![Volume::new("Patient", 130), Volume::new("Observation", 90)];
+    Config { volumes, clock: SimClock::fixed(now()), ..Config::default() }
 }
 
 fn start(config: Config) -> RunningServer {
@@ -47,7 +56,7 @@ fn options(server: &RunningServer) -> Options {
 
 /// Waits of the client take no time.
 fn connect(options: &Options) -> Result<Arc<dyn LakeflowConnect>> {
-    connect_at(options, Utc::now())
+    connect_at(options, now())
 }
 
 fn connect_at(options: &Options, now: DateTime<Utc>) -> Result<Arc<dyn LakeflowConnect>> {

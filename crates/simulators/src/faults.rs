@@ -1,7 +1,7 @@
 //! Faults by script: which request fails, and how.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -57,7 +57,8 @@ pub enum RetryAfter {
 pub enum When {
     /// Every request.
     Always,
-    /// The n-th, 2n-th, 3n-th ...
+    /// The n-th, 2n-th, 3n-th ..., but none a second time in a row: a request that was hit passes when it is repeated, however
+    /// many others are counted in between.
     Every(u64),
     /// Exactly these.
     Nth(Vec<u64>),
@@ -87,21 +88,54 @@ pub struct FaultPlan(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    rules: Vec<(FaultRule, u64)>,
+    rules: Vec<Active>,
     queue: VecDeque<(Option<String>, Fault)>,
     random: fastrand::Rng,
+}
+
+#[derive(Debug)]
+struct Active {
+    rule: FaultRule,
+    seen: u64,
+    /// Method, path and query of what [`When::Every`] has hit and was not repeated yet.
+    hit: HashSet<String>,
+}
+
+impl Active {
+    fn new(rule: FaultRule) -> Self {
+        Self { rule, seen: 0, hit: HashSet::new() }
+    }
+
+    /// Whether the rule hits a request that it is meant for.
+    fn hits(&mut self, request: &str, random: &mut fastrand::Rng) -> bool {
+        self.seen += 1;
+        match &self.rule.when {
+            When::Always => true,
+            When::Every(n) => {
+                let spared = self.hit.remove(request);
+                let hit = !spared && self.seen.is_multiple_of((*n).max(1));
+                if hit {
+                    self.hit.insert(request.to_owned());
+                }
+                hit
+            }
+            When::Nth(numbers) => numbers.contains(&self.seen),
+            When::First(n) => self.seen <= *n,
+            When::Chance(percent) => random.u8(0..100) < *percent,
+        }
+    }
 }
 
 impl FaultPlan {
     /// A plan of rules; `seed` decides the chances.
     pub fn new(rules: Vec<FaultRule>, seed: u64) -> Self {
-        let rules = rules.into_iter().map(|rule| (rule, 0)).collect();
+        let rules = rules.into_iter().map(Active::new).collect();
         Self(Mutex::new(State { rules, queue: VecDeque::new(), random: fastrand::Rng::with_seed(seed) }))
     }
 
     /// Adds a rule; it counts from the next request.
     pub fn add(&self, rule: FaultRule) {
-        self.lock().rules.push((rule, 0));
+        self.lock().rules.push(Active::new(rule));
     }
 
     /// The next request fails this way; several calls queue up.
@@ -122,7 +156,7 @@ impl FaultPlan {
     }
 
     /// The fault for this request: the queue first, then the first rule that hits.
-    pub(crate) fn decide(&self, path_and_query: &str, token_endpoint: bool) -> Option<Fault> {
+    pub(crate) fn decide(&self, method: &str, path_and_query: &str, token_endpoint: bool) -> Option<Fault> {
         let meant = |path: &Option<String>| match path {
             Some(path) => path_and_query.contains(path.as_str()),
             None => !token_endpoint,
@@ -132,17 +166,10 @@ impl FaultPlan {
         if let Some(at) = queue.iter().position(|(path, _)| meant(path)) {
             found = queue.remove(at).map(|(_, fault)| fault);
         }
-        for (rule, seen) in rules.iter_mut().filter(|(rule, _)| meant(&rule.path)) {
-            *seen += 1;
-            let hit = match &rule.when {
-                When::Always => true,
-                When::Every(n) => seen.is_multiple_of((*n).max(1)),
-                When::Nth(numbers) => numbers.contains(seen),
-                When::First(n) => *seen <= *n,
-                When::Chance(percent) => random.u8(0..100) < *percent,
-            };
-            if hit && found.is_none() {
-                found = Some(rule.fault.clone());
+        let request = format!("{method} {path_and_query}");
+        for active in rules.iter_mut().filter(|active| meant(&active.rule.path)) {
+            if active.hits(&request, random) && found.is_none() {
+                found = Some(active.rule.fault.clone());
             }
         }
         found

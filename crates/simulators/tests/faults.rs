@@ -92,6 +92,28 @@ async fn rules_hit_the_requests_they_name() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_hit_passes_when_it_is_repeated() {
+    for rule in ["every:1=status:429", "every:2=status:503:after:0"] {
+        let server = start(3, |config| config.set("fault", rule).unwrap());
+        let status = async |query: &str| get(&format!("{}/Patient?{query}", server.base_url())).await.status().as_u16();
+        // Clients in lockstep: the rule's count falls on the same request again and again.
+        let mut waiting = vec!["_count=1", "_count=2", "_count=3", "_count=4"];
+        for _ in 0..2 {
+            let mut refused = Vec::new();
+            for query in waiting {
+                if status(query).await != 200 {
+                    refused.push(query);
+                }
+            }
+            waiting = refused;
+        }
+        assert!(waiting.is_empty(), "{rule}: refused twice: {waiting:?}");
+        let refused = server.exchanges().iter().filter(|exchange| exchange.fault.is_some()).count();
+        assert!(refused >= 1, "{rule}");
+    }
+}
+
+#[tokio::test]
 async fn the_queue_goes_before_the_rules_and_waits_for_its_path() {
     let server = patients(3, "");
     server.faults().push_for("/Observation", Fault::Status { status: 502, retry_after: None });

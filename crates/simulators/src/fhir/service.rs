@@ -178,7 +178,8 @@ impl Handler for Service {
         let path_and_query =
             if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let now = self.config.clock.now();
-        let fault = self.faults.decide(&path_and_query, request.path == TOKEN_PATH).map(|fault| self.resolved(fault));
+        let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
+        let fault = fault.map(|fault| self.resolved(fault));
         let mut reply = self.route(request);
         if let Some(fault) = &fault {
             reply = play(fault, reply, &path_and_query, now, |message| {
