@@ -11,6 +11,7 @@ pub mod faults;
 pub mod fhir;
 pub mod journal;
 pub mod oauth;
+pub mod osipi;
 pub mod server;
 
 pub use error::SimError;

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener as StdListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -31,6 +34,8 @@ pub struct Request {
     pub body: Bytes,
     /// The socket address of this server that was connected to.
     pub local: SocketAddr,
+    /// The client's socket address: one connection.
+    pub peer: SocketAddr,
 }
 
 impl Request {
@@ -110,8 +115,33 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    load: Arc<Load>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Requests that arrived whole and whose replies were not begun.
+#[derive(Debug, Default)]
+struct Load {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+/// One request in work; dropped with its connection when the client gives up.
+struct InWork(Arc<Load>);
+
+impl InWork {
+    fn enter(load: Arc<Load>) -> Self {
+        let now = load.now.fetch_add(1, Ordering::SeqCst) + 1;
+        load.peak.fetch_max(now, Ordering::SeqCst);
+        Self(load)
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Sockets that listen already but answer nobody yet.
@@ -145,16 +175,18 @@ impl Bound {
                 .map(|listener| listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)))
                 .collect::<io::Result<Vec<_>>>()?
         };
+        let load = Arc::new(Load::default());
+        let shared = load.clone();
         let thread = std::thread::Builder::new().name("simulator".into()).spawn(move || {
             runtime.block_on(async move {
                 for listener in listeners {
-                    tokio::spawn(accept(listener, handler.clone()));
+                    tokio::spawn(accept(listener, handler.clone(), shared.clone()));
                 }
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
             });
         })?;
-        Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
+        Ok(Running { addresses: self.addresses, load, stop, thread: Some(thread) })
     }
 }
 
@@ -162,6 +194,11 @@ impl Running {
     /// The addresses that are listened on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The most requests that were in work at one time: arrived, and their replies not begun.
+    pub fn peak_in_flight(&self) -> usize {
+        self.load.peak.load(Ordering::SeqCst)
     }
 
     /// Closes all sockets and waits for the server's thread.
@@ -179,14 +216,14 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<dyn Handler>) {
+async fn accept(listener: TcpListener, handler: Arc<dyn Handler>, load: Arc<Load>) {
     loop {
-        let Ok((socket, _)) = listener.accept().await else { continue };
+        let Ok((socket, peer)) = listener.accept().await else { continue };
         let _ = socket.set_nodelay(true);
         let Ok(local) = socket.local_addr() else { continue };
-        let handler = handler.clone();
+        let (handler, load) = (handler.clone(), load.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, local, handler.clone()));
+            let service = service_fn(move |request| answer(request, (local, peer), handler.clone(), load.clone()));
             let connection =
                 http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(socket), service);
             if let Err(error) = connection.await {
@@ -200,8 +237,9 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 async fn answer(
     request: hyper::Request<Incoming>,
-    local: SocketAddr,
+    (local, peer): (SocketAddr, SocketAddr),
     handler: Arc<dyn Handler>,
+    load: Arc<Load>,
 ) -> Result<hyper::Response<Body>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -212,11 +250,14 @@ async fn answer(
         headers: parts.headers,
         body,
         local,
+        peer,
     };
+    let in_work = InWork::enter(load);
     let reply = handler.handle(&request);
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
+    drop(in_work);
     respond(reply)
 }
 

@@ -13,6 +13,9 @@ pub struct TokenServerConfig {
     pub uses: Option<u32>,
     /// The scope that is granted whatever was asked for.
     pub granted_scope: Option<String>,
+    /// The only scopes that are granted, all of them when none is asked for; without a list those of SMART are,
+    /// `system/...`.
+    pub scopes: Option<Vec<String>>,
     /// Whether a token request must name a scope; default true, as the SMART profile demands.
     pub requires_scope: bool,
     /// Whether `.well-known/smart-configuration` exists; default true.
@@ -26,6 +29,7 @@ impl Default for TokenServerConfig {
             lifetime: Duration::from_secs(300),
             uses: None,
             granted_scope: None,
+            scopes: None,
             requires_scope: true,
             discovery: true,
         }

@@ -155,12 +155,18 @@ impl TokenServer {
         if asked.is_empty() && self.config.requires_scope {
             return Err(Refusal(400, "invalid_scope", "scope is missing".into()));
         }
-        let scope = self.config.granted_scope.clone().unwrap_or_else(|| match asked {
-            "" => "system/*.rs".to_owned(),
-            asked => asked.to_owned(),
+        let scope = self.config.granted_scope.clone().unwrap_or_else(|| match (asked, &self.config.scopes) {
+            ("", None) => "system/*.rs".to_owned(),
+            ("", Some(known)) => known.join(" "),
+            (asked, _) => asked.to_owned(),
         });
-        if !scope.split_whitespace().any(|word| word.starts_with("system/")) {
-            return Err(Refusal(400, "invalid_scope", "only system scopes are granted".into()));
+        let mut words = scope.split_whitespace();
+        let granted = match &self.config.scopes {
+            None => words.any(|word| word.starts_with("system/")),
+            Some(known) => words.all(|word| known.iter().any(|known| known == word)),
+        };
+        if !granted {
+            return Err(Refusal(400, "invalid_scope", "this scope is not granted".into()));
         }
         let seconds = self.config.lifetime.as_secs();
         let mut state = self.state();

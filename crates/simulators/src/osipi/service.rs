@@ -1,0 +1,157 @@
+//! Requests to replies: faults, the gate, routes, compression, the log.
+
+use std::{
+    io::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::json;
+
+use super::{
+    af::Af,
+    call::{Answer, Call, JSON, Refusal, json_reply, segments},
+    config::{Auth, Config},
+    gate::Gate,
+    servers,
+    ticks::Ticks,
+    world::World,
+};
+use crate::{
+    faults::{FaultPlan, play},
+    journal::Journal,
+    oauth::TokenServer,
+    server::{Handler, Reply, Request},
+};
+
+/// The path of the token endpoint on the server's own address.
+pub(crate) const TOKEN_PATH: &str = "/identity/connect/token";
+
+/// A PI Web API server without its sockets.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    /// The base URL, no trailing slash.
+    pub(crate) base: String,
+    pub(crate) faults: FaultPlan,
+    pub(crate) journal: Journal,
+    pub(crate) tokens: Option<Arc<TokenServer>>,
+    gate: Gate,
+    world: Mutex<World>,
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, origin: &str) -> Self {
+        let tokens = match &config.auth {
+            Auth::OpenId(tokens) => {
+                let url = format!("{origin}{TOKEN_PATH}");
+                Some(Arc::new(TokenServer::new(tokens.clone(), url, config.clock.clone(), config.seed)))
+            }
+            _ => None,
+        };
+        Self {
+            base: format!("{origin}{}", config.base_path),
+            faults: FaultPlan::new(config.faults.clone(), config.seed),
+            journal: Journal::default(),
+            gate: Gate::new(tokens.clone()),
+            tokens,
+            world: Mutex::new(World::new(config.clone(), Ticks::from(config.clock.now()))),
+            config,
+        }
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn respond(&self, request: &Request, now: Ticks) -> Result<Reply, Box<Reply>> {
+        Gate::stack(&self.config, request)?;
+        if request.path == TOKEN_PATH
+            && let Some(tokens) = &self.tokens
+        {
+            return Ok(tokens.answer(request));
+        }
+        let below = request.path.strip_prefix(&self.config.base_path);
+        let Some(below) = below.filter(|path| path.is_empty() || path.starts_with('/')) else {
+            return Err(Box::new(Reply::new(404, "text/html; charset=us-ascii", "<h2>Not Found</h2>")));
+        };
+        if below == "/.well-known/openid-configuration" {
+            return Ok(self.discovery());
+        }
+        let extra = self.gate.admit(&self.config, request, now)?;
+        let mut reply = self.answer(request, below, now);
+        reply.headers.extend(extra);
+        Ok(reply)
+    }
+
+    fn discovery(&self) -> Reply {
+        match &self.tokens {
+            None => Refusal::absent("OpenID Connect is not configured.").into(),
+            Some(tokens) => {
+                let issuer = tokens.url().trim_end_matches("/connect/token");
+                let body = json!({
+                    "issuer": issuer,
+                    "token_endpoint": tokens.url(),
+                    "authorization_endpoint": format!("{issuer}/connect/authorize"),
+                    "grant_types_supported": ["authorization_code", "client_credentials"],
+                });
+                json_reply(200, body.to_string())
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request, below: &str, now: Ticks) -> Reply {
+        let Some(path) = segments(below) else { return Refusal::bad("The path is not UTF-8.").into() };
+        let call = Call {
+            method: &request.method,
+            path,
+            parameters: request.parameters(),
+            body: &request.body,
+            config: &self.config,
+            base: &self.base,
+            now,
+        };
+        route(&call, &mut self.world()).unwrap_or_else(Reply::from)
+    }
+}
+
+/// Answers a call: the data side, then the asset side, then 404.
+pub(crate) fn route(call: &Call<'_>, world: &mut World) -> Answer {
+    let found = servers::route(call, world).or_else(|| Af::route(call, world));
+    found.unwrap_or_else(|| {
+        let url = call.link(&call.path.join("/"));
+        Err(Refusal::absent(format!("No HTTP resource was found that matches the request URI '{url}'.")))
+    })
+}
+
+impl Handler for Service {
+    fn handle(&self, request: &Request) -> Reply {
+        let path_and_query =
+            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        let now = self.config.clock.now();
+        let fault = self.faults.decide(&path_and_query, request.path == TOKEN_PATH);
+        let mut reply = self.respond(request, Ticks::from(now)).unwrap_or_else(|refused| *refused);
+        if let Some(fault) = &fault {
+            reply = play(fault, reply, &path_and_query, now, |message| {
+                (JSON, Refusal::new(500, message).body().to_string())
+            });
+        }
+        if self.config.gzip && request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")) {
+            reply = compressed(reply);
+        }
+        let mut reply = reply.with("date", httpdate::fmt_http_date(now.into())).with("server", "Microsoft-HTTPAPI/2.0");
+        reply.delay += self.config.latency;
+        self.journal.record(request, &reply, fault.map(|fault| format!("{fault:?}")));
+        reply
+    }
+}
+
+fn compressed(reply: Reply) -> Reply {
+    if reply.body.is_empty() {
+        return reply;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    match encoder.write_all(&reply.body).and_then(|()| encoder.finish()) {
+        Ok(body) => Reply { body: body.into(), ..reply }.with("content-encoding", "gzip"),
+        Err(_) => reply,
+    }
+}

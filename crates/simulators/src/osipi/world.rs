@@ -1,0 +1,177 @@
+//! The state of a server: data servers, points, archive, assets.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    af::Af,
+    archive::Archive,
+    call::{Refusal, read_web_id},
+    config::Config,
+    generate,
+    guid::Guid,
+    hash::mix,
+    model::{DataServer, Point, PointSpec},
+    ticks::Ticks,
+    webid::{Kind, Target, WebId},
+};
+use crate::{SimError, faults::FaultPlan};
+
+/// Everything a server holds.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) servers: Vec<DataServer>,
+    /// All points that ever were, by number.
+    pub(crate) points: Vec<Point>,
+    pub(crate) archive: Archive,
+    pub(crate) af: Af,
+    pub(crate) item_faults: Arc<FaultPlan>,
+    by_id: HashMap<(usize, i32), usize>,
+    by_name: HashMap<(usize, String), usize>,
+    /// Distinguishes replies that are shuffled.
+    shuffles: u64,
+}
+
+impl World {
+    /// The world of a configuration at `now`.
+    pub(crate) fn new(config: Config, now: Ticks) -> Self {
+        let servers = config
+            .data_servers
+            .iter()
+            .map(|name| DataServer { id: Guid::made(config.seed, name, 0), name: name.clone(), alive: true })
+            .collect();
+        let mut world = Self {
+            servers,
+            points: Vec::with_capacity(config.points as usize),
+            archive: Archive::new(config.seed, config.archive.clone(), config.wire.clone()),
+            af: Af::default(),
+            item_faults: Arc::new(FaultPlan::new(config.item_faults.clone(), config.seed)),
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            shuffles: 0,
+            config,
+        };
+        for number in 0..world.config.points as usize {
+            let server = number % world.servers.len().max(1);
+            let spec = generate::spec(&world.config, number, now);
+            world.insert(server, spec);
+        }
+        world
+    }
+
+    /// Adds a point.
+    ///
+    /// # Errors
+    /// When there is no such data server, or it has a point of that name.
+    pub(crate) fn add_point(&mut self, server: &str, spec: PointSpec) -> Result<usize, SimError> {
+        let place = self.server_by_name(server);
+        let place = place.ok_or_else(|| SimError::Resource(format!("there is no data server `{server}`")))?;
+        if self.by_name.contains_key(&(place, spec.name.to_uppercase())) {
+            return Err(SimError::Resource(format!("data server `{server}` has a point `{}` already", spec.name)));
+        }
+        Ok(self.insert(place, spec))
+    }
+
+    fn insert(&mut self, server: usize, spec: PointSpec) -> usize {
+        let number = self.points.len();
+        let id = i32::try_from(number).unwrap_or(i32::MAX).saturating_add(1_000);
+        let name = self.servers.get(server).map_or("", |server| &server.name);
+        let path = format!(r"\\{name}\{}", spec.name);
+        self.by_id.insert((server, id), number);
+        self.by_name.insert((server, spec.name.to_uppercase()), number);
+        self.points.push(Point { number, server, id, path, spec, deleted: false, fault: None });
+        number
+    }
+
+    /// Removes a point; its WebIDs answer 404 from then on. A new one of that name gets another id.
+    pub(crate) fn delete_point(&mut self, number: usize) {
+        let Some(point) = self.points.get_mut(number) else { return };
+        point.deleted = true;
+        let name = (point.server, point.spec.name.to_uppercase());
+        self.by_name.remove(&name);
+    }
+
+    /// Gives a point another name, and with it another path; its id stays.
+    pub(crate) fn rename_point(&mut self, number: usize, name: &str) {
+        let Some(point) = self.points.get_mut(number) else { return };
+        let server = self.servers.get(point.server).map_or("", |server| &server.name);
+        self.by_name.remove(&(point.server, point.spec.name.to_uppercase()));
+        point.spec.name = name.to_owned();
+        point.path = format!(r"\\{server}\{name}");
+        self.by_name.insert((point.server, name.to_uppercase()), number);
+    }
+
+    /// The place of the data server of that name, in any case.
+    pub(crate) fn server_by_name(&self, name: &str) -> Option<usize> {
+        self.servers.iter().position(|server| server.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The number of the point at a path (`\\server\point`, the backslashes in front may lack) or of a bare name on any
+    /// data server.
+    pub(crate) fn point_at(&self, path: &str) -> Option<usize> {
+        let path = path.trim_start_matches('\\');
+        match path.split_once('\\') {
+            Some((server, name)) => {
+                let server = self.server_by_name(server)?;
+                self.by_name.get(&(server, name.to_uppercase())).copied()
+            }
+            None => {
+                (0..self.servers.len()).find_map(|server| self.by_name.get(&(server, path.to_uppercase())).copied())
+            }
+        }
+    }
+
+    /// The data server that a WebID in a path names.
+    ///
+    /// # Errors
+    /// 400 when it is no WebID, 404 when it names no data server.
+    pub(crate) fn server(&self, text: &str) -> Result<usize, Refusal> {
+        let id = read_web_id(text)?;
+        let absent = || Refusal::absent(format!("Unknown or invalid WebID '{text}': there is no such data server."));
+        if id.kind != Kind::DataServer {
+            return Err(absent());
+        }
+        let found = match &id.target {
+            Target::Path(path) => self.server_by_name(path),
+            Target::Ids(ids, _) => self.servers.iter().position(|server| Some(&server.id) == ids.first()),
+            Target::Local(..) => (!self.servers.is_empty()).then_some(0),
+        };
+        found.ok_or_else(absent)
+    }
+
+    /// The number of the point that a WebID names, whatever is wrong with the point.
+    pub(crate) fn point_of(&self, id: &WebId) -> Option<usize> {
+        if id.kind != Kind::Point {
+            return None;
+        }
+        let number = match &id.target {
+            Target::Path(path) => self.point_at(path)?,
+            _ => {
+                let (ids, number) = id.ids(self.servers.first()?.id)?;
+                let server = self.servers.iter().position(|server| Some(&server.id) == ids.first())?;
+                *self.by_id.get(&(server, number?))?
+            }
+        };
+        self.points.get(number).filter(|point| !point.deleted).map(|_| number)
+    }
+
+    /// Points of one data server that exist now, sorted by name.
+    pub(crate) fn points_of(&self, server: usize) -> Vec<usize> {
+        let mut all: Vec<usize> =
+            self.points.iter().filter(|p| p.server == server && !p.deleted).map(|p| p.number).collect();
+        all.sort_by(|a, b| {
+            let name = |number: &usize| self.points.get(*number).map(|point| &point.spec.name);
+            name(a).cmp(&name(b))
+        });
+        all
+    }
+
+    /// The order in which things of a reply come: shuffled unless the server is told not to.
+    pub(crate) fn shuffled<T>(&mut self, mut all: Vec<T>) -> Vec<T> {
+        if self.config.wire.shuffled {
+            self.shuffles += 1;
+            fastrand::Rng::with_seed(mix(self.config.seed, self.shuffles, 77)).shuffle(&mut all);
+        }
+        all
+    }
+}
