@@ -128,7 +128,7 @@ impl Handler for Service {
         let path_and_query =
             if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let now = self.config.clock.now();
-        let fault = self.faults.decide(&path_and_query, request.path == TOKEN_PATH);
+        let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
         let mut reply = self.respond(request, Ticks::from(now)).unwrap_or_else(|refused| *refused);
         if let Some(fault) = &fault {
             reply = play(fault, reply, &path_and_query, now, |message| {
