@@ -4,10 +4,14 @@ use crate::registry::Registry;
 
 #[cfg(feature = "fhir")]
 pub mod healthcare;
+#[cfg(feature = "osipi")]
+pub mod osipi;
 
 /// Adds every source whose feature is on.
 pub(crate) fn register(registry: Registry) -> Registry {
     #[cfg(feature = "fhir")]
     let registry = registry.with(healthcare::fhir::FhirSource);
+    #[cfg(feature = "osipi")]
+    let registry = registry.with(osipi::OsiPiSource);
     registry
 }

@@ -6,6 +6,8 @@
 mod fhir;
 mod http;
 mod offset;
+#[cfg(feature = "osipi")]
+mod osipi;
 #[cfg(feature = "fhir")]
 mod real_fhir;
 mod stream;

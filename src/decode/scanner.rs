@@ -282,8 +282,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// As [`Scanner::skip`], without the text.
+    ///
+    /// # Errors
+    /// As [`Scanner::skip`].
     #[inline]
-    pub(super) fn skip_value(&mut self) -> Result<()> {
+    pub fn skip_value(&mut self) -> Result<()> {
         match self.next_byte() {
             b'"' => self.raw_string().map(drop),
             b'{' | b'[' => self.skip_nested(),

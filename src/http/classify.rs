@@ -9,6 +9,8 @@ pub(super) enum Outcome {
     Unreachable,
     /// A connection, but no whole answer: timed out, reset, or the body broke off.
     Broken,
+    /// A whole answer with a good status, whose body says that it is an error.
+    Faulty,
     /// The server's certificate was not accepted.
     Untrusted,
 }
@@ -48,7 +50,7 @@ pub(super) fn classify(outcome: Outcome, facts: Facts) -> Action {
         Outcome::Status(301 | 302 | 303 | 307 | 308) if facts.redirectable => Action::Redirect,
         Outcome::Status(401) if facts.refreshable => Action::Refresh,
         Outcome::Status(status) if is_transient(status) => retry,
-        Outcome::Unreachable | Outcome::Broken => retry,
+        Outcome::Unreachable | Outcome::Broken | Outcome::Faulty => retry,
         Outcome::Status(_) | Outcome::Untrusted => Action::Fail,
     }
 }
@@ -84,6 +86,7 @@ mod tests {
         }
         assert_eq!(classify(Outcome::Unreachable, PLAIN), Retry);
         assert_eq!(classify(Outcome::Broken, PLAIN), Retry);
+        assert_eq!(classify(Outcome::Faulty, PLAIN), Retry);
         assert_eq!(classify(Outcome::Untrusted, PLAIN), Fail);
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -13,8 +14,8 @@ use reqwest::{
 use url::Url;
 
 use super::{
-    activity::Counters, auth::Auth, concurrency::Concurrency, connect::connect, links::LinkPolicy, links::checked_base,
-    pace::Pace, redact, request::Request, settings::HttpSettings,
+    activity::Counters, auth::Auth, backoff::Delays, concurrency::Concurrency, connect::connect, links::LinkPolicy,
+    links::checked_base, pace::Pace, redact, request::Request, settings::HttpSettings,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -24,6 +25,9 @@ use crate::{
 
 /// Makes a safe summary of an error's body, for the message: codes and texts of the protocol, never data.
 pub type ErrorDetail = fn(&[u8]) -> Option<String>;
+
+/// Finds out whether the body of an answer with a good status reports an error all the same, and sums that up safely.
+pub type AnswerCheck = fn(&[u8]) -> Option<String>;
 
 /// A client for one server. Cheap to clone; clones share connections, limits, credentials and counters.
 #[derive(Clone)]
@@ -40,6 +44,7 @@ pub(super) struct Inner {
     pub(super) extra_headers: HeaderMap,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) error_detail: Option<ErrorDetail>,
+    pub(super) answer_check: Option<AnswerCheck>,
     pub(super) counters: Arc<Counters>,
     pub(super) pace: Option<Pace>,
     pub(super) slots: Arc<Concurrency>,
@@ -58,6 +63,7 @@ impl HttpClient {
             clock: Arc::new(SystemClock),
             user_agent: concat!("lakeflow-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
             error_detail: None,
+            answer_check: None,
             jitter: fastrand::Rng::new(),
         }
     }
@@ -141,6 +147,17 @@ impl HttpClient {
         self.inner.links.resolve(Some(current), link)
     }
 
+    /// How long to wait before asking again for parts of an answer that failed, as this client's limits allow.
+    pub fn retries(&self) -> Retries {
+        let settings = &self.inner.settings;
+        Retries {
+            delays: Delays::new(self.inner.jitter()),
+            left: settings.max_retries,
+            total: settings.retry_total,
+            counters: Arc::clone(&self.inner.counters),
+        }
+    }
+
     /// What this client and its clones have done so far.
     pub fn activity(&self) -> Activity {
         self.inner.counters.read()
@@ -175,6 +192,34 @@ impl Inner {
             return Ok(url);
         }
         Err(Error::new(ErrorKind::Internal, "a request path climbs above the base address"))
+    }
+}
+
+/// The waits before further tries of something that failed in part: of a batch, the requests inside that did not answer.
+///
+/// Pass each to [`Request::after`](super::Request::after); nobody sleeps.
+pub struct Retries {
+    delays: Delays,
+    left: u32,
+    /// Waits that may still be spent, in sum.
+    total: Duration,
+    counters: Arc<Counters>,
+}
+
+impl Retries {
+    /// The next wait; `None` when tries or time are spent.
+    pub fn next_wait(&mut self) -> Option<Duration> {
+        self.left = self.left.checked_sub(1)?;
+        let wait = self.delays.next(None);
+        self.total = self.total.checked_sub(wait)?;
+        self.counters.retry();
+        Some(wait)
+    }
+}
+
+impl fmt::Debug for Retries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retries").field("left", &self.left).field("total", &self.total).finish_non_exhaustive()
     }
 }
 
@@ -222,6 +267,7 @@ pub struct HttpClientBuilder {
     clock: Arc<dyn Clock>,
     user_agent: String,
     error_detail: Option<ErrorDetail>,
+    answer_check: Option<AnswerCheck>,
     jitter: fastrand::Rng,
 }
 
@@ -256,6 +302,13 @@ impl HttpClientBuilder {
         self
     }
 
+    /// Sets how a good status is doubted: an answer that this finds to be an error is asked for again, where that is
+    /// safe, and then is an error. Whole bodies only.
+    pub fn answer_check(mut self, check: AnswerCheck) -> Self {
+        self.answer_check = Some(check);
+        self
+    }
+
     /// Makes the waits between tries repeatable, for tests.
     pub fn jitter_seed(mut self, seed: u64) -> Self {
         self.jitter = fastrand::Rng::with_seed(seed);
@@ -267,7 +320,7 @@ impl HttpClientBuilder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) for an address, header, certificate, proxy or link host that cannot be used.
     pub fn build(self) -> Result<HttpClient> {
-        let Self { base, auth, settings, clock, user_agent, error_detail, jitter } = self;
+        let Self { base, auth, settings, clock, user_agent, error_detail, answer_check, jitter } = self;
         let base = checked_base(base, settings.allow_insecure)?;
         let http = connect(&settings, &base, &user_agent)?;
         let links = LinkPolicy::new(
@@ -284,6 +337,7 @@ impl HttpClientBuilder {
             extra_headers: extra_headers(&settings)?,
             clock,
             error_detail,
+            answer_check,
             counters: Arc::default(),
             pace: settings.requests_per_second.and_then(Pace::new),
             slots: Concurrency::new(settings.max_concurrency),

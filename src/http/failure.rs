@@ -49,6 +49,11 @@ impl Failure {
         Self { outcome, url, request_id: None, retry_after: None, detail: None, cause }
     }
 
+    /// An answer that says itself that it is an error.
+    pub(super) fn faulty(detail: String, url: Url) -> Self {
+        Self { outcome: Outcome::Faulty, url, request_id: None, retry_after: None, detail: Some(detail), cause: None }
+    }
+
     pub(super) fn status(&self) -> Option<u16> {
         match self.outcome {
             Outcome::Status(status) => Some(status),
@@ -99,6 +104,10 @@ impl Failure {
             Outcome::Untrusted => (
                 "the server's TLS certificate was not accepted",
                 "add the authority that signed it with ca_certificate, and check that the address names the server",
+            ),
+            Outcome::Faulty => (
+                "the server reports an error inside an answer that looks good",
+                "run again later; if it stays so look at the server",
             ),
             _ if is(reqwest::Error::is_dns) => (
                 "could not resolve the server's host name",

@@ -36,7 +36,7 @@ mod run;
 mod settings;
 
 pub use auth::{Auth, ClientAuth, ClientCredentials, KeyAlgorithm, PrivateKeyJwt, SigningKey, TokenEndpoint};
-pub use client::{ErrorDetail, HttpClient, HttpClientBuilder, Target};
+pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, Retries, Target};
 pub use request::Request;
 pub use response::{BodyStream, Response};
 pub use settings::{HTTP_OPTIONS, HttpSettings};

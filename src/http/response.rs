@@ -153,6 +153,8 @@ impl fmt::Debug for BodyStream {
 /// Why a body could not be had.
 pub(super) enum BodyFault {
     Broken(reqwest::Error),
+    /// It says itself that it is an error.
+    Faulty(String),
     TooLarge,
 }
 

@@ -92,6 +92,11 @@ impl Take for Response {
             Err(_) => Load::Unknown,
         });
         let status = head.response.status().as_u16();
+        if let (Ok(body), Some(check), 200..=299) = (&read, client.answer_check, status)
+            && let Some(fault) = check(body)
+        {
+            return Err(BodyFault::Faulty(fault));
+        }
         let headers = std::mem::take(head.response.headers_mut());
         Ok(Self { status, headers, url: head.url, body: read?, elapsed, received })
     }
@@ -204,6 +209,9 @@ impl Inner {
                 Err(BodyFault::Broken(error)) => {
                     let broken = Failure { outcome: Outcome::Broken, ..Failure::transport(error, at.clone()) };
                     Ok(Step::Failed(self.seen(broken, progress, sent)))
+                }
+                Err(BodyFault::Faulty(detail)) => {
+                    Ok(Step::Failed(self.seen(Failure::faulty(detail, at.clone()), progress, sent)))
                 }
                 Err(BodyFault::TooLarge) => Err(self.too_large(call, at)),
             },

@@ -27,8 +27,10 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
         seconds(0.01, 86_400.0),
         "Time for one try, from sending to the end of the body; downloads of bulk files are not bound by it.",
     )
+    .aliases(&["request_timeout_s"])
     .default("60"),
     option("connect_timeout_seconds", seconds(0.01, 3_600.0), "Time for one connection to be made, TLS included.")
+    .aliases(&["connect_timeout_s"])
         .default("10"),
     option("read_timeout_seconds", seconds(0.01, 86_400.0), "The longest silence while an answer is awaited or read.")
         .default("60"),
@@ -54,7 +56,8 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
         "requests_per_second",
         OptionKind::Number { min: 0.001, max: 100_000.0 },
         "Upper bound on requests, evenly spaced; none when not given.",
-    ),
+    )
+    .aliases(&["max_requests_per_second"]),
     option(
         "max_concurrency",
         OptionKind::Integer { min: 1, max: 256 },
@@ -72,6 +75,7 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
         OptionKind::Boolean,
         "Allow plain http to hosts other than this machine. Credentials and data then travel unprotected.",
     )
+    .aliases(&["allow_insecure_http"])
     .default("false"),
     option(
         "allowed_link_hosts",
@@ -89,9 +93,12 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
         "proxy",
         OptionKind::Secret,
         "Address of a proxy, with user and password if needed, or 'none'. When not given, HTTPS_PROXY and its kin hold.",
-    ),
-    option("ca_certificate", OptionKind::Text, "Path or PEM text of further certificate authorities to trust."),
-    option("client_certificate", OptionKind::Text, "Path or PEM text of the certificate (chain) to present to the server."),
+    )
+    .aliases(&["proxy_url"]),
+    option("ca_certificate", OptionKind::Text, "Path or PEM text of further certificate authorities to trust.")
+    .aliases(&["ca_bundle", "ca_cert_path", "ca_cert_pem"]),
+    option("client_certificate", OptionKind::Text, "Path or PEM text of the certificate (chain) to present to the server.")
+    .aliases(&["client_cert"]),
     option("client_key", OptionKind::Secret, "Path or PEM text of the client certificate's private key."),
     option(
         "insecure_skip_verify",

@@ -3,8 +3,10 @@
 /// One option of a source.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionDoc {
-    /// Its name in snake case; names ignore case when given.
+    /// Its name; names ignore case when given.
     pub name: &'static str,
+    /// Other names that mean the same.
+    pub aliases: &'static [&'static str],
     /// Whether it belongs to the connection or to a table.
     pub level: Level,
     /// What values it takes.
@@ -22,12 +24,12 @@ pub struct OptionDoc {
 impl OptionDoc {
     /// An optional connection option.
     pub const fn connection(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
-        Self { name, level: Level::Connection, kind, default: None, required: false, about, group: None }
+        Self { name, aliases: &[], level: Level::Connection, kind, default: None, required: false, about, group: None }
     }
 
     /// An optional table option.
     pub const fn table(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
-        Self { name, level: Level::Table, kind, default: None, required: false, about, group: None }
+        Self { name, aliases: &[], level: Level::Table, kind, default: None, required: false, about, group: None }
     }
 
     /// Sets the default.
@@ -44,6 +46,13 @@ impl OptionDoc {
         self
     }
 
+    /// Sets other names that mean the same.
+    #[must_use]
+    pub const fn aliases(mut self, names: &'static [&'static str]) -> Self {
+        self.aliases = names;
+        self
+    }
+
     /// Puts it into a group: the option struct has a field of that name, itself a struct with the group's options.
     ///
     /// Users see one flat list of names all the same.
@@ -51,6 +60,11 @@ impl OptionDoc {
     pub const fn group(mut self, field: &'static str) -> Self {
         self.group = Some(field);
         self
+    }
+
+    /// Whether this is its name, or one of its other names; case does not count.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
     }
 
     /// Whether its value must never be shown.
@@ -85,6 +99,46 @@ pub const fn joined<const N: usize>(lists: &[&[OptionDoc]]) -> [OptionDoc; N] {
     all
 }
 
+/// The same list with other defaults, for a source whose systems want them.
+///
+/// # Panics
+/// When a name is not in the list; in a constant that is an error of the compiler.
+pub const fn redefaulted<const N: usize>(
+    list: &[OptionDoc],
+    defaults: &[(&'static str, &'static str)],
+) -> [OptionDoc; N] {
+    let mut all = joined::<N>(&[list]);
+    let mut d = 0;
+    while d < defaults.len() {
+        let (mut i, mut found) = (0, false);
+        while i < N {
+            if same(all[i].name, defaults[d].0) {
+                all[i].default = Some(defaults[d].1);
+                found = true;
+            }
+            i += 1;
+        }
+        assert!(found, "there is no option of that name");
+        d += 1;
+    }
+    all
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
 /// Where an option is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -102,7 +156,7 @@ pub enum OptionKind {
     Text,
     /// A credential: never shown.
     Secret,
-    /// `true` or `false` (also `yes`/`no`, `1`/`0`), any case.
+    /// `true` or `false` (also `t`/`f`, `yes`/`no`, `y`/`n`, `on`/`off`, `1`/`0`), any case.
     Boolean,
     /// A whole number within bounds.
     Integer {
@@ -125,7 +179,7 @@ pub enum OptionKind {
         /// Largest value.
         max: f64,
     },
-    /// Comma-separated names.
+    /// Names, separated by commas or as a JSON array of texts, for names that hold commas.
     List,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -150,7 +204,7 @@ impl OptionKind {
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Seconds { min, max } => format!("seconds from {min} to {max}"),
-            Self::List => "a comma-separated list".to_owned(),
+            Self::List => "a list separated by commas, or a JSON array of texts".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Url => "an http or https address".to_owned(),
             Self::Instant => "an instant such as 2024-01-31T00:00:00Z".to_owned(),

@@ -7,6 +7,6 @@ mod doc;
 mod fields;
 mod parse;
 
-pub use doc::{Level, OptionDoc, OptionKind, joined};
+pub use doc::{Level, OptionDoc, OptionKind, joined, redefaulted};
 pub use fields::assert_documented;
 pub use parse::{Options, Problems};

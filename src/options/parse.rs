@@ -74,7 +74,7 @@ impl Options {
         self.report_unknown(level, docs, &mut problems);
         let mut fields = Map::new();
         for doc in docs.iter().filter(|d| d.level == level) {
-            let given = self.get(doc.name).map(str::trim).filter(|text| !text.is_empty());
+            let given = self.given(doc, &mut problems);
             match given.or(doc.default) {
                 Some(text) => match value_of(doc.kind, text) {
                     Some(value) => {
@@ -100,9 +100,21 @@ impl Options {
         Err(problems.into_error())
     }
 
+    /// The text given for an option under any of its names.
+    fn given(&self, doc: &OptionDoc, problems: &mut Problems) -> Option<&str> {
+        let names = [doc.name].into_iter().chain(doc.aliases.iter().copied());
+        let mut given =
+            names.filter_map(|name| Some((name, self.get(name)?.trim()))).filter(|(_, text)| !text.is_empty());
+        let (name, text) = given.next()?;
+        if let Some((other, _)) = given.find(|(_, other)| *other != text) {
+            problems.add(format!("'{name}' and '{other}' are the same option and have different values"));
+        }
+        Some(text)
+    }
+
     fn report_unknown(&self, level: Level, docs: &[OptionDoc], problems: &mut Problems) {
         for name in self.names() {
-            match docs.iter().find(|d| d.name == name) {
+            match docs.iter().find(|d| d.is_named(name)) {
                 Some(doc) if doc.level == level => {}
                 Some(_) if level == Level::Table => {
                     problems.add(format!("'{name}' is a connection option, not a table option"));
@@ -205,8 +217,8 @@ fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
     let is = |word: &[&str]| word.iter().any(|w| text.eq_ignore_ascii_case(w));
     match kind {
         OptionKind::Text | OptionKind::Secret => Some(Value::from(text)),
-        OptionKind::Boolean if is(&["true", "yes", "1", "on"]) => Some(Value::Bool(true)),
-        OptionKind::Boolean if is(&["false", "no", "0", "off"]) => Some(Value::Bool(false)),
+        OptionKind::Boolean if is(&["true", "t", "yes", "y", "1", "on"]) => Some(Value::Bool(true)),
+        OptionKind::Boolean if is(&["false", "f", "no", "n", "0", "off"]) => Some(Value::Bool(false)),
         OptionKind::Boolean => None,
         OptionKind::Integer { min, max } => {
             text.parse::<i64>().ok().filter(|n| (min..=max).contains(n)).map(Value::from)
@@ -214,6 +226,10 @@ fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
         OptionKind::Number { min, max } | OptionKind::Seconds { min, max } => {
             let number = text.parse::<f64>().ok().filter(|n| (min..=max).contains(n))?;
             Number::from_f64(number).map(Value::Number)
+        }
+        OptionKind::List if text.starts_with('[') => {
+            let value = serde_json::from_str::<Value>(text).ok()?;
+            value.as_array()?.iter().all(Value::is_string).then_some(value)
         }
         OptionKind::List => {
             Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
@@ -237,7 +253,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::secret::Secret;
+    use crate::{options::assert_documented, secret::Secret};
 
     const DOCS: &[OptionDoc] = &[
         OptionDoc::connection("base_url", OptionKind::Url, "the FHIR root").required(),
@@ -245,6 +261,7 @@ mod tests {
         OptionDoc::connection("password", OptionKind::Secret, "for basic"),
         OptionDoc::connection("max_retries", OptionKind::Integer { min: 0, max: 20 }, "tries").default("5"),
         OptionDoc::table("page_size", OptionKind::Integer { min: 1, max: 1000 }, "rows a page").default("100"),
+        OptionDoc::table("startTime", OptionKind::Text, "from").aliases(&["start_time", "from"]),
     ];
 
     #[derive(Debug, Deserialize)]
@@ -261,6 +278,34 @@ mod tests {
         let options = Options::new().with("BASE_URL", "http://localhost/fhir").with("Auth_Type", "BASIC");
         let c: Connection = options.parse(Level::Connection, DOCS).unwrap();
         assert_eq!((c.auth_type.as_str(), c.max_retries), ("basic", 5));
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Table {
+        page_size: u32,
+        #[serde(rename = "startTime")]
+        start_time: Option<String>,
+    }
+
+    #[test]
+    fn an_option_goes_by_any_of_its_names() {
+        assert_documented::<Table>(Level::Table, DOCS);
+        for name in ["startTime", "starttime", "start_time", "FROM"] {
+            let table: Table = Options::new().with(name, "*-1d").parse(Level::Table, DOCS).unwrap();
+            assert_eq!((table.start_time.as_deref(), table.page_size), (Some("*-1d"), 100), "{name}");
+        }
+        let twice = Options::new().with("from", "a").with("startTime", "a");
+        assert!(twice.parse::<Table>(Level::Table, DOCS).is_ok());
+        let error = twice.with("from", "b").parse::<Table>(Level::Table, DOCS).unwrap_err().to_string();
+        assert!(error.contains("'startTime' and 'from' are the same option"), "{error}");
+    }
+
+    #[test]
+    fn names_with_commas_are_given_as_a_json_array() {
+        let list = |text| value_of(OptionKind::List, text);
+        assert_eq!(list("a, b,,c"), Some(serde_json::json!(["a", "b", "c"])));
+        assert_eq!(list(r#"["a,b", "c"]"#), Some(serde_json::json!(["a,b", "c"])));
+        assert_eq!((list("[a"), list("[1]")), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
-use super::oauth::{ClientCredentials, check_endpoint};
+use super::oauth::{ClientCredentials, TokenEndpoint, check_endpoint};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::{
@@ -34,7 +34,11 @@ const PLACES: [Place; 3] = [
 
 /// Asks the places in turn. A place without an answer is passed over; an unreachable server is an error.
 pub(super) async fn token_endpoint(client: &Inner, base: &Url, credentials: &ClientCredentials) -> Result<Url> {
-    for place in &PLACES {
+    let places = match credentials.endpoint {
+        TokenEndpoint::OpenId(_) => &PLACES[2..],
+        _ => &PLACES[..],
+    };
+    for place in places {
         let Some(document) = Box::pin(document(client, base, place)).await? else { continue };
         let Some(endpoint) = (place.find)(&document) else { continue };
         let endpoint = Url::parse(endpoint).map_err(|_| {

@@ -39,6 +39,8 @@ pub struct ClientCredentials {
     pub client_auth: ClientAuth,
     /// Space-separated scopes to ask for.
     pub scope: Option<String>,
+    /// Further form fields that the token endpoint wants, such as `audience` or `resource`.
+    pub form: Vec<(String, String)>,
 }
 
 /// Where tokens come from.
@@ -49,6 +51,8 @@ pub enum TokenEndpoint {
     /// At the address that the server or issuer of this base address publishes: SMART configuration, a FHIR
     /// capability statement, or OpenID configuration, in this order. Looked up once.
     Discover(Url),
+    /// At the address that the OpenID configuration below this base address names. Looked up once.
+    OpenId(Url),
 }
 
 /// How a client proves itself to the token endpoint.
@@ -86,7 +90,7 @@ impl PrivateKeyJwt {
 impl ClientCredentials {
     /// A client that asks for no particular scope.
     pub fn new(endpoint: TokenEndpoint, client_id: impl Into<String>, client_auth: ClientAuth) -> Self {
-        Self { endpoint, client_id: client_id.into(), client_auth, scope: None }
+        Self { endpoint, client_id: client_id.into(), client_auth, scope: None, form: Vec::new() }
     }
 
     /// Asks for these space-separated scopes.
@@ -161,6 +165,7 @@ fn token_call(client: &Inner, credentials: &ClientCredentials, endpoint: &Url) -
     if let Some(scope) = &credentials.scope {
         form.append_pair("scope", scope);
     }
+    form.extend_pairs(&credentials.form);
     let body = match &credentials.client_auth {
         ClientAuth::SecretBasic(secret) => {
             let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();

@@ -109,7 +109,7 @@ impl TokenSource {
         let endpoint = match (&self.credentials.endpoint, &state.endpoint) {
             (TokenEndpoint::Url(url), _) => url.clone(),
             (_, Some(found)) => found.clone(),
-            (TokenEndpoint::Discover(base), None) => {
+            (TokenEndpoint::Discover(base) | TokenEndpoint::OpenId(base), None) => {
                 let found = discovery::token_endpoint(client, base, &self.credentials).await?;
                 state.endpoint.insert(found).clone()
             }

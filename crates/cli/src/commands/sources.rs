@@ -67,6 +67,7 @@ fn source_json(d: &SourceDescriptor) -> Value {
     let option = |o: &OptionDoc| {
         json!({
             "name": o.name,
+            "aliases": o.aliases,
             "level": match o.level { Level::Connection => "connection", Level::Table => "table" },
             "value": o.kind.describe(),
             "secret": o.is_secret(),

@@ -1,0 +1,12 @@
+//! The options: what a user may set, checked before anything is sent.
+
+mod connection;
+mod docs;
+mod table;
+
+pub(super) use connection::{AuthType, Connection, OauthClientAuth};
+pub(super) use docs::OPTIONS;
+pub(super) use table::{
+    Boundary, ChangeCapture, Compat, EventFrameOptions, ListOptions, OnTagError, RecordedOptions, SnapshotPolicy,
+    TableOptions, TagOptions, Traversal, WindowOptions, WindowedOptions,
+};

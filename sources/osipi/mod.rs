@@ -1,0 +1,16 @@
+//! OSI PI: the PI Web API over a PI Data Archive and a PI AF server.
+
+#![allow(dead_code, unused_imports, reason = "the readers of the tables land one by one")]
+
+mod auth;
+mod batch;
+mod client;
+mod config;
+mod connector;
+mod faults;
+mod items;
+mod ledger;
+mod reading;
+mod tables;
+
+pub use connector::OsiPiSource;

@@ -1,0 +1,16 @@
+//! The OSI PI source.
+
+mod tables;
+
+use std::sync::Arc;
+
+use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result};
+
+fn connect(options: &Options) -> Result<Arc<dyn LakeflowConnect>> {
+    Registry::builtin().connect("osipi", options, &Context::new())
+}
+
+/// A connection to an address where nothing listens: for what is known without a request.
+fn nowhere() -> Arc<dyn LakeflowConnect> {
+    connect(&Options::new().with("pi_base_url", "http://127.0.0.1:9").with("auth_type", "anonymous")).unwrap()
+}
