@@ -144,7 +144,7 @@ mod tests {
             for name in &metadata.primary_keys {
                 assert!(schema.field(name).is_some_and(|f| !f.nullable), "{} {name}", table.name);
             }
-            for name in &metadata.cursor_field {
+            if let Some(name) = &metadata.cursor_field {
                 assert!(schema.field(name).is_some(), "{} {name}", table.name);
             }
         }
@@ -166,9 +166,7 @@ mod tests {
     fn there_are_39_public_tables_and_ten_of_ours() {
         assert_eq!(all().filter(|table| table.is_upstream()).count(), 39);
         assert_eq!(all().count(), 49);
-        assert_eq!(
-            find("pi_timeseris").unwrap_err().help_text(),
-            Some("did you mean 'pi_timeseries', 'pi_timeseries_changes' or 'pi_errors'?")
-        );
+        let help = find("pi_timeseris").unwrap_err().help_text().map(str::to_owned);
+        assert!(help.is_some_and(|help| help.starts_with("did you mean 'pi_timeseries'")));
     }
 }
