@@ -10,7 +10,11 @@ mod connector;
 mod faults;
 mod items;
 mod ledger;
+mod pages;
 mod reading;
 mod tables;
+mod time;
+mod values;
+mod webid;
 
 pub use connector::OsiPiSource;
