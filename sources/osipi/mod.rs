@@ -14,6 +14,7 @@ mod pages;
 mod reading;
 mod tables;
 mod time;
+mod timeseries;
 mod values;
 mod webid;
 

@@ -82,6 +82,12 @@ impl WebId {
         Ok(Self(format!("I1DP{}{}", guid(server)?, URL_SAFE_NO_PAD.encode(number.to_le_bytes())).into()))
     }
 
+    /// A point by its data server's WebID and its number; `None` when that is not the WebID of a data server.
+    pub(super) fn point_of(server: &str, number: i32) -> Option<Self> {
+        let server = server.strip_prefix("I1DS")?;
+        Some(Self(format!("I1DP{server}{}", URL_SAFE_NO_PAD.encode(number.to_le_bytes())).into()))
+    }
+
     /// The ids-only spelling.
     pub(super) fn as_str(&self) -> &str {
         &self.0
