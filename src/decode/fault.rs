@@ -3,11 +3,11 @@
 use super::kind::Kind;
 use crate::error::Error;
 
-pub(crate) type Step<T = ()> = Result<T, Fault>;
+pub(super) type Step<T = ()> = Result<T, Fault>;
 
 /// Why reading stopped.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(super) enum Fault {
     /// The text is not JSON: nothing after this byte can be read.
     Text(Error),
     /// A value does not fit; its column is not known yet.
@@ -20,16 +20,16 @@ pub(crate) enum Fault {
 
 /// A value that does not fit, without the value.
 #[derive(Debug)]
-pub(crate) struct Misfit {
+pub(super) struct Misfit {
     /// Field names, innermost first.
-    pub(crate) path: Vec<String>,
-    pub(crate) expected: String,
-    pub(crate) found: Found,
+    pub(super) path: Vec<String>,
+    pub(super) expected: String,
+    pub(super) found: Found,
 }
 
 /// What came instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(super) enum Found {
     /// A value of another kind.
     Kind(Kind),
     /// Nothing, where a value is required.
@@ -51,7 +51,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Kind(kind) => kind.as_str(),
             Self::Nothing => "nothing",
@@ -74,13 +74,13 @@ impl From<Error> for Fault {
 
 impl Fault {
     #[cold]
-    pub(crate) fn misfit(expected: impl Into<String>, found: Found) -> Self {
+    pub(super) fn misfit(expected: impl Into<String>, found: Found) -> Self {
         Self::Row(Box::new(Misfit { path: Vec::new(), expected: expected.into(), found }))
     }
 
     /// Names the expected type, when it is not known yet.
     #[cold]
-    pub(crate) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
+    pub(super) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
         match self {
             Self::Value(found) => Self::misfit(expected(), found),
             other => other,
@@ -89,7 +89,7 @@ impl Fault {
 
     /// Names the field around the value.
     #[cold]
-    pub(crate) fn within(mut self, field: &str) -> Self {
+    pub(super) fn within(mut self, field: &str) -> Self {
         if let Self::Row(misfit) = &mut self {
             misfit.path.push(field.to_owned());
         }

@@ -21,7 +21,9 @@ mod ticks;
 mod webid;
 mod world;
 
-pub use af::AfConfig;
+pub use af::{
+    AfChange, AfConfig, AfKind, Assets, ExpectedAnnotation, ExpectedAttribute, ExpectedFrame, ExpectedObject, FrameEdit,
+};
 pub use config::{ArchiveProfile, Auth, Config, Density, Limits, NegotiateScript, Wire};
 pub use guid::Guid;
 pub use model::{Beat, PointFault, PointSpec, PointType};

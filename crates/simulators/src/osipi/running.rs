@@ -1,8 +1,8 @@
 //! Starting, changing and asking a server from the program that runs it.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-use super::{config::Config, service::Service};
+use super::{config::Config, service::Service, world::World};
 use crate::{
     SimError,
     clock::SimClock,
@@ -48,6 +48,10 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.service.world()
+    }
+
     /// The base URL, without a trailing slash, for example `http://127.0.0.1:40123/piwebapi`.
     pub fn base_url(&self) -> String {
         self.service.base.clone()

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    af::Af,
+    af::{Af, Tag},
     archive::Archive,
     call::{Refusal, read_web_id},
     config::Config,
@@ -56,7 +56,18 @@ impl World {
             let spec = generate::spec(&world.config, number, now);
             world.insert(server, spec);
         }
+        world.af = Af::new(&world.config.af, world.config.seed, now, &world.tags());
         world
+    }
+
+    /// The points that attributes may name.
+    fn tags(&self) -> Vec<Tag> {
+        let tag = |point: &Point| Tag {
+            server: self.servers.get(point.server).map(|server| server.name.clone()).unwrap_or_default(),
+            name: point.spec.name.clone(),
+            numeric: point.spec.point_type.is_real(),
+        };
+        self.points.iter().map(tag).collect()
     }
 
     /// Adds a point.
