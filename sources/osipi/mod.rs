@@ -10,7 +10,12 @@ mod connector;
 mod faults;
 mod items;
 mod ledger;
+mod pages;
 mod reading;
 mod tables;
+mod time;
+mod timeseries;
+mod values;
+mod webid;
 
 pub use connector::OsiPiSource;

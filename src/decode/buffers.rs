@@ -6,19 +6,19 @@ use super::fault::{Fault, Step};
 
 /// Which rows hold a value. Bits are only kept once there is a null.
 #[derive(Debug, Default)]
-pub(super) struct Validity {
+pub(crate) struct Validity {
     bits: Vec<u8>,
     len: usize,
     has_nulls: bool,
 }
 
 impl Validity {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     #[inline]
-    pub(super) fn push_valid(&mut self) {
+    pub(crate) fn push_valid(&mut self) {
         if self.has_nulls {
             let bit = 1 << (self.len % 8);
             match self.bits.last_mut() {
@@ -30,7 +30,7 @@ impl Validity {
     }
 
     /// Adds nulls up to a length, or cuts to it.
-    pub(super) fn set_len(&mut self, len: usize) {
+    pub(crate) fn set_len(&mut self, len: usize) {
         if len > self.len && !self.has_nulls {
             self.has_nulls = true;
             self.bits.clear();
@@ -56,12 +56,12 @@ impl Validity {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bits.len()
     }
 
     /// The nulls of `rows` rows; starts again.
-    pub(super) fn take(&mut self, rows: usize) -> Option<NullBuffer> {
+    pub(crate) fn take(&mut self, rows: usize) -> Option<NullBuffer> {
         if self.len != rows {
             self.set_len(rows);
         }
@@ -78,23 +78,23 @@ fn take<T>(values: &mut Vec<T>) -> Vec<T> {
 
 /// Values of one size.
 #[derive(Debug, Default)]
-pub(super) struct Fixed<T> {
+pub(crate) struct Fixed<T> {
     values: Vec<T>,
     valid: Validity,
 }
 
 impl<T: Copy + Default> Fixed<T> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
-    pub(super) fn values(&self) -> &[T] {
+    pub(crate) fn values(&self) -> &[T] {
         &self.values
     }
 
     /// Sets the value of row `at`; what was written there or after it is gone.
     #[inline]
-    pub(super) fn put(&mut self, at: usize, value: T) {
+    pub(crate) fn put(&mut self, at: usize, value: T) {
         if self.values.len() != at {
             self.set_len(at);
         }
@@ -102,16 +102,16 @@ impl<T: Copy + Default> Fixed<T> {
         self.valid.push_valid();
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
+    pub(crate) fn set_len(&mut self, len: usize) {
         self.values.resize(len, T::default());
         self.valid.set_len(len);
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.values.len() * size_of::<T>() + self.valid.bytes()
     }
 
-    pub(super) fn take(&mut self, rows: usize) -> (Vec<T>, Option<NullBuffer>) {
+    pub(crate) fn take(&mut self, rows: usize) -> (Vec<T>, Option<NullBuffer>) {
         self.values.resize(rows, T::default());
         (take(&mut self.values), self.valid.take(rows))
     }
@@ -119,14 +119,14 @@ impl<T: Copy + Default> Fixed<T> {
 
 /// Values of any size: text or bytes.
 #[derive(Debug, Default)]
-pub(super) struct Varying {
+pub(crate) struct Varying {
     data: Vec<u8>,
     offsets: Offsets,
 }
 
 /// Where each row's part ends, with the rows' validity.
 #[derive(Debug)]
-pub(super) struct Offsets {
+pub(crate) struct Offsets {
     ends: Vec<i32>,
     valid: Validity,
 }
@@ -138,19 +138,19 @@ impl Default for Offsets {
 }
 
 impl Offsets {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len() - 1
     }
 
     /// Where the next row's part starts.
     #[inline]
-    pub(super) fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.ends.last().map_or(0, |end| *end as usize)
     }
 
     /// Makes `at` the next row: adds nulls, or cuts. Returns whether rows were cut.
     #[inline]
-    pub(super) fn go_to(&mut self, at: usize) -> bool {
+    pub(crate) fn go_to(&mut self, at: usize) -> bool {
         let len = self.len();
         if len == at {
             return false;
@@ -159,7 +159,7 @@ impl Offsets {
         at < len
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
+    pub(crate) fn set_len(&mut self, len: usize) {
         let end = self.ends.last().copied().unwrap_or(0);
         self.ends.resize(len + 1, end);
         self.valid.set_len(len);
@@ -167,17 +167,17 @@ impl Offsets {
 
     /// Ends the next row's part.
     #[inline]
-    pub(super) fn push(&mut self, end: usize) -> Step {
+    pub(crate) fn push(&mut self, end: usize) -> Step {
         self.ends.push(i32::try_from(end).map_err(|_| Fault::Full)?);
         self.valid.push_valid();
         Ok(())
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.ends.len() * size_of::<i32>() + self.valid.bytes()
     }
 
-    pub(super) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
+    pub(crate) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
         if self.len() != rows {
             self.set_len(rows);
         }
@@ -189,12 +189,12 @@ impl Offsets {
 }
 
 impl Varying {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.offsets.len()
     }
 
     /// The bytes of a row that was written.
-    pub(super) fn get(&self, row: usize) -> &[u8] {
+    pub(crate) fn get(&self, row: usize) -> &[u8] {
         match self.offsets.ends.get(row..row + 2) {
             Some([start, end]) => self.data.get(*start as usize..*end as usize).unwrap_or_default(),
             _ => &[],
@@ -203,14 +203,14 @@ impl Varying {
 
     /// Sets the value of row `at`; what was written there or after it is gone.
     #[inline]
-    pub(super) fn put(&mut self, at: usize, value: &[u8]) -> Step {
+    pub(crate) fn put(&mut self, at: usize, value: &[u8]) -> Step {
         self.go_to(at);
         self.data.extend_from_slice(value);
         self.offsets.push(self.data.len())
     }
 
     /// Sets the value of row `at` to what `write` appends.
-    pub(super) fn put_with(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> Step) -> Step {
+    pub(crate) fn put_with(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> Step) -> Step {
         self.go_to(at);
         write(&mut self.data)?;
         self.offsets.push(self.data.len())
@@ -223,16 +223,16 @@ impl Varying {
         }
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
+    pub(crate) fn set_len(&mut self, len: usize) {
         self.offsets.set_len(len);
         self.data.truncate(self.offsets.end());
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.data.len() + self.offsets.bytes()
     }
 
-    pub(super) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
+    pub(crate) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
         let (offsets, nulls) = self.offsets.take(rows);
         (offsets, Buffer::from_vec(take(&mut self.data)), nulls)
     }

@@ -3,11 +3,11 @@
 use super::kind::Kind;
 use crate::error::Error;
 
-pub(super) type Step<T = ()> = Result<T, Fault>;
+pub(crate) type Step<T = ()> = Result<T, Fault>;
 
 /// Why reading stopped.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The text is not JSON: nothing after this byte can be read.
     Text(Error),
     /// A value does not fit; its column is not known yet.
@@ -20,16 +20,16 @@ pub(super) enum Fault {
 
 /// A value that does not fit, without the value.
 #[derive(Debug)]
-pub(super) struct Misfit {
+pub(crate) struct Misfit {
     /// Field names, innermost first.
-    pub(super) path: Vec<String>,
-    pub(super) expected: String,
-    pub(super) found: Found,
+    pub(crate) path: Vec<String>,
+    pub(crate) expected: String,
+    pub(crate) found: Found,
 }
 
 /// What came instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A value of another kind.
     Kind(Kind),
     /// Nothing, where a value is required.
@@ -51,7 +51,7 @@ pub(super) enum Found {
 }
 
 impl Found {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Kind(kind) => kind.as_str(),
             Self::Nothing => "nothing",
@@ -74,13 +74,13 @@ impl From<Error> for Fault {
 
 impl Fault {
     #[cold]
-    pub(super) fn misfit(expected: impl Into<String>, found: Found) -> Self {
+    pub(crate) fn misfit(expected: impl Into<String>, found: Found) -> Self {
         Self::Row(Box::new(Misfit { path: Vec::new(), expected: expected.into(), found }))
     }
 
     /// Names the expected type, when it is not known yet.
     #[cold]
-    pub(super) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
+    pub(crate) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
         match self {
             Self::Value(found) => Self::misfit(expected(), found),
             other => other,
@@ -89,7 +89,7 @@ impl Fault {
 
     /// Names the field around the value.
     #[cold]
-    pub(super) fn within(mut self, field: &str) -> Self {
+    pub(crate) fn within(mut self, field: &str) -> Self {
         if let Self::Row(misfit) = &mut self {
             misfit.path.push(field.to_owned());
         }

@@ -54,6 +54,7 @@ mod text;
 mod time;
 mod write;
 
+pub(crate) use buffers::{Fixed, Varying};
 pub use decoder::{DecodeOptions, Decoder, PartialDates};
 pub use kind::Kind;
 pub use path::FieldSource;

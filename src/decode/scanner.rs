@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
 
     /// The next byte that is not white space, or 0 at the end.
     #[inline]
-    pub(super) fn next_byte(&mut self) -> u8 {
+    pub(crate) fn next_byte(&mut self) -> u8 {
         match self.bytes().get(self.pos) {
             Some(&b) if b > b' ' => b,
             _ => self.next_byte_after_space(),
@@ -361,12 +361,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(super) fn advance_to(&mut self, pos: usize) {
+    pub(crate) fn advance_to(&mut self, pos: usize) {
         self.pos = pos;
     }
 
     #[cold]
-    pub(super) fn broken(&self, what: &'static str) -> Error {
+    pub(crate) fn broken(&self, what: &'static str) -> Error {
         self.broken_at(self.pos, what)
     }
 

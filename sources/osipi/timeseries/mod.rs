@@ -1,0 +1,5 @@
+//! Recorded values: each tag followed by itself, in one table.
+
+mod mark;
+mod packing;
+mod state;
