@@ -38,6 +38,8 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) message: String,
+    /// A page of a proxy instead of an error body.
+    pub(crate) html: bool,
 }
 
 /// What a route gives: a reply or a refusal.
@@ -45,7 +47,7 @@ pub(crate) type Answer = Result<Reply, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), html: false }
     }
 
     pub(crate) fn bad(message: impl Into<String>) -> Self {
@@ -64,6 +66,11 @@ impl Refusal {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
+        if refusal.html {
+            let page =
+                format!("<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>", refusal.message);
+            return Self::new(refusal.status, "text/html", page);
+        }
         Self::new(refusal.status, JSON, refusal.body().to_string())
     }
 }

@@ -56,6 +56,11 @@ impl Selection {
         self.member(name).is_some()
     }
 
+    /// Whether a member is wanted in part.
+    pub(crate) fn is_part(&self, name: &str) -> bool {
+        self.member(name).is_some_and(|member| !member.is_all())
+    }
+
     /// What is left of a value; arrays are passed through.
     pub(crate) fn of(&self, value: Value) -> Value {
         if self.is_all() {

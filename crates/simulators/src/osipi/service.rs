@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::{
     af::Af,
+    batch, calculation,
     call::{Answer, Call, JSON, Refusal, json_reply, segments},
     config::{Auth, Config},
+    enumerations,
     gate::Gate,
-    servers,
+    points, servers, streams,
     ticks::Ticks,
     world::World,
 };
@@ -116,7 +118,16 @@ impl Service {
 
 /// Answers a call: the data side, then the asset side, then 404.
 pub(crate) fn route(call: &Call<'_>, world: &mut World) -> Answer {
-    let found = servers::route(call, world).or_else(|| Af::route(call, world));
+    let routes = [
+        servers::route,
+        points::route,
+        enumerations::route,
+        streams::route,
+        calculation::route,
+        batch::route,
+        Af::route,
+    ];
+    let found = routes.iter().find_map(|route| route(call, world));
     found.unwrap_or_else(|| {
         let url = call.link(&call.path.join("/"));
         Err(Refusal::absent(format!("No HTTP resource was found that matches the request URI '{url}'.")))

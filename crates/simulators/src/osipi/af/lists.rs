@@ -138,8 +138,3 @@ pub(super) fn annotations(store: &Store, call: &Call<'_>, ix: Ix, id: Option<&st
     let found = found.ok_or_else(|| Refusal::absent(format!("The annotation '{id}' was not found.")))?;
     call.ok(show.annotation(ix, found))
 }
-
-/// The object of the call's route, for what is below it.
-pub(super) fn root(store: &Store, kind: Kind, id: &str) -> Result<Ix, Refusal> {
-    routes::by_web_id(store, kind, id)
-}

@@ -29,5 +29,4 @@ pub use oracle::{ExpectedAnnotation, ExpectedAttribute, ExpectedFrame, ExpectedO
 
 pub(crate) use generate::Tag;
 pub(crate) use state::Af;
-#[allow(unused_imports)]
 pub(crate) use streams::{AfStream, Member};

@@ -36,7 +36,6 @@ pub(crate) enum AfStream {
 }
 
 /// A stream below an element or event frame.
-#[allow(dead_code)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
     pub(crate) web_id: String,
@@ -45,7 +44,6 @@ pub(crate) struct Member {
     pub(crate) stream: AfStream,
 }
 
-#[allow(dead_code)]
 impl Af {
     /// An attribute and what it streams; nothing when the WebID names no attribute that can be read.
     pub(crate) fn member(call: &Call<'_>, world: &World, id: &WebId) -> Option<Member> {
@@ -66,7 +64,6 @@ impl Af {
     }
 }
 
-#[allow(dead_code)]
 fn member(call: &Call<'_>, world: &World, ix: Ix) -> Member {
     let store = &world.af.store;
     Member {

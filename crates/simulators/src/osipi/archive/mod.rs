@@ -1,13 +1,17 @@
-//! Stored events.
+//! Stored events: a generated stream under a journal of changes.
 
-use super::config::{ArchiveProfile, Wire};
+mod changes;
+mod made;
+mod sample;
+mod scan;
+mod store;
+mod write;
 
-/// The events of all points.
-#[derive(Debug)]
-pub(crate) struct Archive {}
+pub use changes::{Action, Change, Changed, Position, Previous};
+pub use sample::{Sample, Value};
 
-impl Archive {
-    pub(crate) fn new(_seed: u64, _profile: ArchiveProfile, _wire: Wire) -> Self {
-        Self {}
-    }
-}
+pub(crate) use changes::Entry;
+pub(crate) use sample::Stored;
+pub(crate) use scan::{Item, Order, Overlay};
+pub(crate) use store::Archive;
+pub(crate) use write::{Columns, EventWriter};
