@@ -3,7 +3,6 @@
 use super::{
     filters::{SortField, sort, sort_by, visible},
     object::{Body, Ix, Kind},
-    routes,
     show::Show,
     store::Store,
 };
