@@ -11,12 +11,12 @@ impl AfConfig {
         let number = || value.parse::<usize>().map_err(|_| format!("`{value}` is no number, for `{name}`"));
         match name {
             "elements" => self.elements = number()?,
-            "event_frames" => self.event_frames = number()?,
-            "event_frame_days" => {
+            "event-frames" => self.event_frames = number()?,
+            "event-frame-days" => {
                 self.event_frame_days = u32::try_from(number()?).map_err(|_| format!("`{value}` is too long"))?;
             }
-            "tied_event_frames" => self.tied_frames = number()?,
-            "denied_objects" => {
+            "tied-event-frames" => self.tied_frames = number()?,
+            "denied-objects" => {
                 self.denied =
                     value.parse().map_err(|_| format!("`{value}` is neither true nor false, for `{name}`"))?;
             }
