@@ -328,8 +328,7 @@ fn any_metadata() -> BoxedStrategy<Map<String, Value>> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        // Floats with few digits: serde_json reads others exactly only with its `float_roundtrip`.
-        (any::<i32>(), 0..15u8).prop_map(|(digits, e)| format!("{digits}e-{e}").parse::<f64>().unwrap().into()),
+        any::<f64>().prop_map(Value::from),
         any::<String>().prop_map(Value::from),
     ]
     .prop_recursive(2, 8, 3, |inner| {

@@ -5,12 +5,14 @@
 pub(super) enum Outcome {
     /// The server answered with this status; the body is not read yet.
     Status(u16),
-    /// No connection: refused, reset, name not found, timed out.
+    /// No connection: refused, reset, name not resolved, timed out.
     Unreachable,
     /// A connection, but no whole answer: timed out, reset, or the body broke off.
     Broken,
     /// A whole answer with a good status, whose body says that it is an error.
     Faulty,
+    /// There is no such host.
+    Unknown,
     /// The server's certificate was not accepted.
     Untrusted,
 }
@@ -51,7 +53,7 @@ pub(super) fn classify(outcome: Outcome, facts: Facts) -> Action {
         Outcome::Status(401) if facts.refreshable => Action::Refresh,
         Outcome::Status(status) if is_transient(status) => retry,
         Outcome::Unreachable | Outcome::Broken | Outcome::Faulty => retry,
-        Outcome::Status(_) | Outcome::Untrusted => Action::Fail,
+        Outcome::Status(_) | Outcome::Unknown | Outcome::Untrusted => Action::Fail,
     }
 }
 
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(classify(Outcome::Unreachable, PLAIN), Retry);
         assert_eq!(classify(Outcome::Broken, PLAIN), Retry);
         assert_eq!(classify(Outcome::Faulty, PLAIN), Retry);
+        assert_eq!(classify(Outcome::Unknown, PLAIN), Fail);
         assert_eq!(classify(Outcome::Untrusted, PLAIN), Fail);
     }
 

@@ -40,6 +40,8 @@ impl Failure {
         let tls = find_cause::<rustls::Error>(&error);
         let outcome = if tls.is_some_and(|e| is_about_theirs(e) || is_about_ours(e)) {
             Outcome::Untrusted
+        } else if error.is_dns() && says_no_such_host(&error) {
+            Outcome::Unknown
         } else if error.is_connect() {
             Outcome::Unreachable
         } else {
@@ -108,6 +110,10 @@ impl Failure {
             Outcome::Faulty => (
                 "the server reports an error inside an answer that looks good",
                 "run again later; if it stays so look at the server",
+            ),
+            Outcome::Unknown => (
+                "there is no host of this name",
+                "is base_url right? check its spelling; if it is right, check DNS and VPN of this machine",
             ),
             _ if is(reqwest::Error::is_dns) => (
                 "could not resolve the server's host name",
@@ -180,6 +186,24 @@ fn safe_reason(error: &reqwest::Error) -> Option<String> {
         .map(|kind| kind.to_string())
 }
 
+/// Whether the resolver says that a name does not exist, rather than that it could not find out. Its code is gone by here,
+/// only its words are left: those of glibc, musl, the BSDs and macOS, and Windows.
+fn says_no_such_host(error: &(dyn StdError + 'static)) -> bool {
+    const WORDS: [&str; 5] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "nodename nor servname provided",
+        "(os error 11001)",
+    ];
+    let mut root = error;
+    while let Some(next) = root.source() {
+        root = next;
+    }
+    let text = root.to_string();
+    WORDS.iter().any(|words| text.contains(words))
+}
+
 /// Whether we did not accept the server's certificate.
 fn is_about_theirs(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
@@ -215,4 +239,21 @@ fn find_cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) ->
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_is_told_from_one_that_could_not_be_looked_up() {
+        let resolver = |words: &str| io::Error::other(format!("failed to lookup address information: {words}"));
+        for words in ["Name or service not known", "Name does not resolve", "No such host is known. (os error 11001)"] {
+            assert!(says_no_such_host(&resolver(words)), "{words}");
+        }
+        for words in ["Temporary failure in name resolution", "Try again", "Non-recoverable failure in name resolution"]
+        {
+            assert!(!says_no_such_host(&resolver(words)), "{words}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod jwt;
 mod links;
+mod protocols;
 mod retry;
 mod secrecy;
 mod support;

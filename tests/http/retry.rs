@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lakeflow_connect::{Activity, ErrorKind, Retry};
+use lakeflow_connect::{Activity, ErrorKind, Retry, Secret};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{any, method},
@@ -170,11 +170,18 @@ async fn a_server_that_cannot_be_reached_is_retried_and_named() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_is_named_as_such() {
-    let timed = Timed::new("https://host.invalid/fhir", |s| s.max_retries = 1);
+async fn a_host_that_does_not_exist_is_looked_for_once_and_named_as_such() {
+    // No resolver takes a name that begins with a hyphen, so that none has to be reached.
+    let timed = Timed::new("http://-mistyped.invalid/fhir", |s| {
+        s.allow_insecure = true;
+        s.proxy = Some(Secret::new("none"));
+    });
     let error = timed.client.get("Patient").send().await.unwrap_err();
-    assert_eq!(error.message(), "could not resolve the server's host name");
-    assert!(error.help_text().unwrap().contains("is base_url right?"));
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Never), "{error:?}");
+    assert_eq!((error.message(), error.get("tries")), ("there is no host of this name", Some("1")), "{error:?}");
+    assert!(error.get("url").unwrap().contains("-mistyped.invalid"), "{error:?}");
+    assert!(error.help_text().unwrap().contains("is base_url right? check its spelling"), "{error:?}");
+    assert_eq!(timed.waited(), 0.0);
 }
 
 #[tokio::test]

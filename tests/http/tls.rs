@@ -26,16 +26,16 @@ use tokio_rustls::{
 
 use super::support::{Timed, url};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> String {
+    pub(super) fn pem(&self) -> String {
         self.0.pem()
     }
 
@@ -44,17 +44,10 @@ impl Authority {
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
         (certificate, key)
     }
-}
 
-/// An https server on this machine; the name of its certificate is given, client certificates may be demanded.
-struct TlsServer {
-    address: String,
-    connections: Arc<AtomicUsize>,
-}
-
-impl TlsServer {
-    async fn start(authority: &Authority, name: &str, clients: Option<&Authority>) -> Self {
-        let (certificate, key) = authority.issue(name);
+    /// Of a server of this name, which may demand client certificates.
+    pub(super) fn server_config(&self, name: &str, clients: Option<&Authority>) -> ServerConfig {
+        let (certificate, key) = self.issue(name);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
@@ -68,7 +61,19 @@ impl TlsServer {
             None => config.with_no_client_auth(),
         };
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        config.with_single_cert(vec![certificate.der().clone()], key).unwrap()
+    }
+}
+
+/// An https server on this machine; the name of its certificate is given, client certificates may be demanded.
+pub(super) struct TlsServer {
+    pub(super) address: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl TlsServer {
+    pub(super) async fn start(authority: &Authority, name: &str, clients: Option<&Authority>) -> Self {
+        let config = authority.server_config(name, clients);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());

@@ -45,7 +45,7 @@ async fn a_body_that_always_breaks_off_is_an_error_and_never_half_an_answer() {
 #[tokio::test]
 async fn a_silent_server_is_given_up_on_and_asked_again() {
     let server = RawServer::start([Deed::Silence, Deed::ok("late")]).await;
-    let timed = Timed::new(&server.address, |s| s.read_timeout = Duration::from_millis(50));
+    let timed = Timed::new(&server.address, |s| s.read_timeout = Duration::from_millis(500));
     assert_eq!(timed.client.get("Patient").send().await.unwrap().into_body(), "late");
     let server = RawServer::start([Deed::Silence]).await;
     let timed = Timed::new(&server.address, |s| {
