@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use lakeflow_connect::{Error, ErrorKind};
+use lakeflow_connect::{Error, ErrorKind, Retry};
 use lakeflow_simulators::{
     faults::{Fault, FaultRule, When},
     fhir::Auth,
 };
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::path};
 
 use super::*;
 
@@ -204,6 +205,91 @@ async fn a_capability_statement_that_fails_fails_no_table() {
         lake.sync(&*open(&server), &"Patient".into()).await.unwrap();
         lake.assert_holds(&server, "Patient", &status.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_types_cannot_be_had_while_the_server_does_not_say_which_and_the_next_try_asks_again() {
+    let mut config = config();
+    let fault = Fault::Status { status: 503, retry_after: None };
+    config.faults.push(FaultRule { when: When::First(4), path: Some("/metadata".to_owned()), fault });
+    let server = start(config);
+    let source = connect(&options(&server).with("resource_types", "*").with("max_retries", "1")).unwrap();
+    let errors =
+        [source.list_tables().await.unwrap_err(), Lake::default().sync(&*source, &"Patient".into()).await.unwrap_err()];
+    for error in errors {
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Exhausted), "{error}");
+    }
+    let tables = source.list_tables().await.unwrap();
+    assert!(tables.contains(&"Patient".to_owned()) && tables.contains(&"Observation".to_owned()), "{tables:?}");
+    let mut lake = Lake::default();
+    lake.sync(&*source, &"Patient".into()).await.unwrap();
+    lake.assert_holds(&server, "Patient", "afterwards");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_byte_order_mark_before_the_json_is_passed_over() {
+    let server = MockServer::start().await;
+    let answer = |request: &Request| {
+        let asks = |name: &str, value: &str| request.url.query_pairs().any(|(n, v)| n == name && v.starts_with(value));
+        let found = match (asks("_summary", "count"), asks("_lastUpdated", "ge2200")) {
+            (true, _) => r#""total":1"#,
+            (false, true) => r#""entry":[]"#,
+            (false, false) => {
+                r#""entry":[{"resource":{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}}]"#
+            }
+        };
+        let bundle = format!("\u{feff}{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{found}}}");
+        ResponseTemplate::new(200).set_body_raw(bundle, "application/fhir+json")
+    };
+    Mock::given(path("/fhir/Patient")).respond_with(answer).mount(&server).await;
+    let source = connect(&Options::new().with("base_url", format!("{}/fhir", server.uri()))).unwrap();
+    let mut lake = Lake::default();
+    lake.sync(&*source, &"Patient".into()).await.unwrap();
+    assert!(lake.rows["a"].starts_with(r#"{"resourceType":"Patient","id":"a""#), "{:?}", lake.rows);
+    assert_eq!(lake.rows_sent, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_are_not_supported_are_refused_by_every_method_before_anything_is_sent() {
+    let server = start(config());
+    let source = open(&server);
+    for (option, value, instead) in [
+        ("read_mode", "history", "search"),
+        ("read_mode", "bulk", "search"),
+        ("read_mode", "auto", "search"),
+        ("deletes", "history", "none"),
+        ("deletes", "bulk", "none"),
+        ("deletes", "reconcile", "none"),
+        ("schema_mode", "full", "compat or raw"),
+    ] {
+        let table = TableRef::new("Patient").option(option, value);
+        let errors = [
+            source.get_table_schema(&table).await.unwrap_err(),
+            source.read_table_metadata(&table).await.unwrap_err(),
+            source.latest_offset(&table, None).await.unwrap_err(),
+            source.plan(ReadRequest::new(table.clone())).await.unwrap_err(),
+            Lake::default().sync(&*source, &table).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!((error.kind(), error.get("table")), (ErrorKind::Config, Some("Patient")), "{error}");
+            let told = format!("{option}={value} is not supported");
+            assert!(error.message().contains(&told) && error.message().contains(instead), "{error}");
+        }
+    }
+    assert_eq!(server.exchanges().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_does_not_exist_is_said_at_once() {
+    // No resolver takes a name that begins with a hyphen, so that none has to be reached.
+    let mistyped = Options::new().with("base_url", "http://-fihr.invalid/r4").with("proxy", "none");
+    let mistyped = mistyped.with("allow_insecure", "true");
+    let clock = Arc::new(ManualClock::new(now()));
+    let source = Registry::builtin().connect("fhir", &mistyped, &Context::new().clock(clock.clone())).unwrap();
+    let error = Lake::default().sync(&*source, &"Patient".into()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Never), "{error}");
+    assert_eq!(error.message(), "there is no host of this name");
+    assert_eq!(lakeflow_connect::clock::Clock::now(&*clock), now(), "nothing was waited for");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use futures::TryStreamExt;
+use lakeflow_connect::{ErrorKind, stream::arrow_batches};
+
 use super::*;
 
 const PUBLIC: &str = include_str!("../fixtures/fhir/compat_columns.txt");
@@ -48,4 +51,47 @@ async fn uk_core_adds_six_columns_to_patient_after_the_others() {
         with.strip_prefix(&base).unwrap().lines().map(|l| l.strip_prefix("Patient ").unwrap()).collect();
     assert_eq!(added, UK_CORE);
     assert_eq!(columns("base_r4", "Observation").await, columns("uk_core", "Observation").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_columns_that_are_asked_for_are_decoded_and_the_key() {
+    let server = start(config());
+    // Does not fit a column that nobody asks for.
+    server.put(r#"{"resourceType":"Patient","id":"misfit","active":"perhaps","gender":"other"}"#).unwrap();
+    server.clock().advance(Duration::from_secs(600));
+    let source = open(&server);
+    let wanted = ["raw_json", "gender"].map(str::to_owned).to_vec();
+    let request = ReadRequest::new("Patient".into()).columns(wanted.clone());
+    let mut genders = BTreeMap::new();
+    let mut events = source.read_table(request.clone());
+    while let Some(event) = events.try_next().await.unwrap() {
+        let ReadEvent::Records(Records::Arrow(batch)) = event else { continue };
+        let schema = batch.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["id", "raw_json", "gender"]);
+        let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().clone();
+        let rows = text("raw_json")
+            .iter()
+            .flatten()
+            .map(str::to_owned)
+            .zip(text("gender").iter().map(|g| g.map(str::to_owned)))
+            .collect::<Vec<_>>();
+        for (raw, gender) in rows {
+            let patient: serde_json::Value = serde_json::from_str(&raw).unwrap();
+            assert_eq!(patient["gender"].as_str(), gender.as_deref());
+            genders.insert(patient["id"].as_str().unwrap().to_owned(), gender);
+        }
+    }
+    assert_eq!(genders.len(), 131);
+    let batches: Vec<RecordBatch> = arrow_batches(&source, request).try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 131);
+    for batch in &batches {
+        let schema = batch.schema();
+        assert!(schema.fields().iter().map(|field| field.name()).eq(&wanted), "as asked, in the order asked: {schema}");
+    }
+    let wrong = ReadRequest::new("Patient".into()).columns(vec!["gendre".to_owned()]);
+    let error = source.read_table(wrong.clone()).try_next().await.unwrap_err();
+    assert_eq!((error.kind(), error.get("table")), (ErrorKind::NotFound, Some("Patient")), "{error}");
+    assert!(error.help_text().unwrap().contains("gender"), "{error}");
+    assert_eq!(source.plan(wrong).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
 use lakeflow_connect::{Error, ErrorKind, LakeflowConnect};
-use lakeflow_simulators::fhir::{LateCommit, Ties};
+use lakeflow_simulators::{
+    fhir::{LateCommit, Ties, Totals},
+    journal::Exchange,
+};
 
 use super::*;
 
@@ -193,7 +196,7 @@ async fn nothing_is_asked_before_the_first_poll() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_without_a_stamp_come_with_the_first_load_of_a_server_that_does_not_count() {
     let mut config = personality("some-stamps-missing");
-    config.search.totals = lakeflow_simulators::fhir::Totals::Absent;
+    config.search.totals = Totals::Absent;
     let server = start(config);
     let source = open(&server);
     let table = small("Patient");
@@ -231,6 +234,55 @@ async fn a_start_timestamp_leaves_out_what_is_older_of_a_snapshot_too() {
     let mut lake = Lake::default();
     lake.sync(&*open(&server), &table).await.unwrap();
     assert!(lake.rows.len() > 10 && lake.rows.len() < 130, "{} rows", lake.rows.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_read_as_a_whole_owes_one_look_for_rows_without_a_stamp() {
+    let mut config = personality("some-stamps-missing");
+    config.search.totals = Totals::Absent;
+    let server = start(config);
+    let source = open(&server);
+    let table = small("Patient");
+    let mut lake = Lake::default();
+    lake.sync(&*source, &table).await.unwrap();
+    // As a run leaves it that could only read the table as a whole.
+    let whole = lake.offset.unwrap().to_json().replacen('{', r#"{"snapshot":true,"#, 1);
+    let mut lake = Lake { offset: Some(Offset::from_json(&whole).unwrap()), ..Lake::default() };
+    server.clock().advance(Duration::from_secs(600));
+    lake.sync(&*source, &table).await.unwrap();
+    let expected = server.expected("Patient");
+    let unstamped = expected.iter().filter(|e| e.last_updated.is_none()).map(|e| &e.id);
+    assert!(lake.rows.keys().eq(unstamped), "{:?}", lake.rows.keys());
+    assert!(lake.rows.len() > 20 && lake.repeated.is_empty());
+    assert!(!lake.offset.as_ref().unwrap().to_json().contains("snapshot"), "{:?}", lake.offset);
+    let sent = lake.rows_sent;
+    server.clock().advance(Duration::from_secs(600));
+    lake.sync(&*source, &table).await.unwrap();
+    assert_eq!(lake.rows_sent, sent, "owed once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn estimated_totals_neither_prove_nor_hide_rows_without_a_stamp() {
+    for missing in [None, Some(3)] {
+        let mut config = personality("estimated-totals");
+        config.add_personality("no-total").unwrap();
+        config.stamps.missing_every = missing;
+        let server = start(config);
+        let source = open(&server);
+        let table = small("Patient");
+        let mut lake = Lake::of(&*source, &table).await.unwrap();
+        assert!(!lake.snapshot, "{missing:?}: an estimate is no reason to read everything each time");
+        lake.sync(&*source, &table).await.unwrap();
+        lake.assert_holds(&server, "Patient", &format!("{missing:?}"));
+        assert!(lake.repeated.is_empty(), "{missing:?}");
+        let named = |exchange: &Exchange, name: &str| exchange.parameter(name).is_some();
+        let asked = server.exchanges();
+        let walks = asked.iter().filter(|e| {
+            named(e, "_count")
+                && !["_lastUpdated", "_lastUpdated:missing", "_getpages"].iter().any(|name| named(e, name))
+        });
+        assert_eq!(walks.count(), 2, "{missing:?}: without counts only a second walk proves the first");
+    }
 }
 
 async fn expired(source: &dyn LakeflowConnect, table: &TableRef, offset: Offset) -> Error {

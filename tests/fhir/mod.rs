@@ -3,9 +3,11 @@
 mod bad_input;
 mod columns;
 mod incremental;
+mod logins;
 mod personalities;
 mod secrecy;
 mod tables;
+mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -4,10 +4,10 @@ mod tables;
 
 use std::sync::Arc;
 
-use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result};
+use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result, sources::osipi::OsiPiSource};
 
 fn connect(options: &Options) -> Result<Arc<dyn LakeflowConnect>> {
-    Registry::builtin().connect("osipi", options, &Context::new())
+    Registry::builtin().with(OsiPiSource).connect("osipi", options, &Context::new())
 }
 
 /// A connection to an address where nothing listens: for what is known without a request.

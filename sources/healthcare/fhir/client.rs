@@ -184,18 +184,21 @@ impl Release {
 }
 
 impl Capability {
-    /// Asks the server; `None` when it does not say, which is no reason to fail.
+    /// Asks the server; `None` when it does not say. When it is `needed`, a server that cannot answer at the moment is an error,
+    /// else that is no reason to fail.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when the server speaks another release of FHIR, and whatever keeps it from
     /// being reached.
-    pub(super) async fn fetch(client: &HttpClient) -> Result<Option<Self>> {
+    pub(super) async fn fetch(client: &HttpClient, needed: bool) -> Result<Option<Self>> {
+        const SAYS_NOTHING: &[u16] = &[400, 401, 403, 404, 405, 406, 410, 501];
+        const CANNOT: &[u16] = &[500, 502, 503, 504];
         let mut request = client.get("metadata").header("accept", FHIR_JSON);
-        for status in [400, 401, 403, 404, 405, 406, 410, 500, 501, 502, 503, 504] {
-            request = request.accept_status(status);
+        for status in SAYS_NOTHING.iter().chain(if needed { &[] } else { CANNOT }) {
+            request = request.accept_status(*status);
         }
         let response: Response = match request.send().await {
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
+            Err(error) if error.kind() == ErrorKind::Unavailable && !needed => {
                 tracing::warn!(%error, "the server does not answer what it is");
                 return Ok(None);
             }

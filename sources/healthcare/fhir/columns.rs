@@ -11,7 +11,7 @@ use crate::{
 /// A column or struct member: name, type and where its value is.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
-    name: &'static str,
+    pub(super) name: &'static str,
     kind: Kind,
     source: Source,
 }
@@ -70,9 +70,12 @@ impl Column {
     }
 }
 
+/// The column that names a resource.
+pub(super) const KEY: &str = "id";
+
 /// The five columns that every table begins with.
 pub(super) const COMMON: &[Column] = &[
-    col("id", Kind::Text),
+    col(KEY, Kind::Text),
     col("resourceType", Kind::Text),
     col("lastUpdated", Kind::Timestamp).at("meta.lastUpdated"),
     col("raw_json", Kind::Text).record(),

@@ -12,9 +12,10 @@ use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{
     client::{Capability, HttpWire, http_client},
-    config::{Connection, OPTIONS, TableOptions},
+    config::{Connection, TableOptions},
     learned::Learned,
     offset::Origin,
+    options::OPTIONS,
     read::TableReader,
     resource_types,
     server::Server,
@@ -74,7 +75,8 @@ impl Inner {
             Error::new(ErrorKind::Internal, "the FHIR source was used outside a tokio runtime")
                 .help("poll its futures and streams inside a tokio task or block_on")
         })?;
-        self.capability.get_or_try_init(|| Capability::fetch(&self.client)).await.map(Option::as_ref)
+        let needed = self.options.wants_all_types();
+        self.capability.get_or_try_init(|| Capability::fetch(&self.client, needed)).await.map(Option::as_ref)
     }
 
     async fn tables(&self) -> Result<Vec<String>> {
@@ -106,8 +108,10 @@ impl Inner {
         TableOptions::parse(&table.options).map_err(|e| e.with("table", &table.name))
     }
 
-    async fn reader(&self, table: &TableRef) -> Result<TableReader<HttpWire>> {
+    /// A reader of some of a table's columns, or all.
+    async fn reader(&self, table: &TableRef, columns: Option<&[String]>) -> Result<TableReader<HttpWire>> {
         let options = self.table_options(table).await?;
+        let shape = tables::shape(&table.name, &options, columns)?;
         // Asked for its release of FHIR; what else it says is a hint.
         self.capability().await?;
         let key = (table.name.clone(), options.search_filter.clone());
@@ -127,7 +131,7 @@ impl Inner {
         };
         Ok(TableReader {
             origin: Origin::new(self.client.base(), &table.name, &options.search_filter),
-            shape: tables::shape(&table.name, &options)?,
+            shape,
             server: Arc::new(server),
             options,
         })
@@ -160,13 +164,13 @@ impl LakeflowConnect for FhirConnection {
     }
 
     async fn read_table_metadata(&self, table: &TableRef) -> Result<TableMetadata> {
-        self.0.reader(table).await?.metadata().await
+        self.0.reader(table, None).await?.metadata().await
     }
 
     fn read_table(&self, request: ReadRequest) -> ReadStream {
         let inner = Arc::clone(&self.0);
         let events = async move {
-            match inner.reader(&request.table).await {
+            match inner.reader(&request.table, request.columns.as_deref()).await {
                 Ok(reader) => reader.events(request),
                 Err(error) => Box::pin(stream::once(async { Err(error) })),
             }
@@ -175,11 +179,11 @@ impl LakeflowConnect for FhirConnection {
     }
 
     async fn latest_offset(&self, table: &TableRef, start: Option<&Offset>) -> Result<Option<Offset>> {
-        self.0.reader(table).await?.latest_offset(start).await.map(Some)
+        self.0.reader(table, None).await?.latest_offset(start).await.map(Some)
     }
 
     async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
-        self.0.reader(&request.table).await?.plan(request).await
+        self.0.reader(&request.table, request.columns.as_deref()).await?.plan(request).await
     }
 
     fn activity(&self) -> Activity {

@@ -11,6 +11,7 @@ mod datatypes;
 mod instant;
 mod learned;
 mod offset;
+mod options;
 mod outcome;
 mod planner;
 mod profiles;

@@ -18,10 +18,14 @@ fn monday() -> Scope {
 }
 
 fn rows(bad_rows: BadRows) -> Rows {
+    rows_with(bad_rows, Overlap::none(Seal::new(Hash::NONE)))
+}
+
+fn rows_with(bad_rows: BadRows, overlap: Overlap) -> Rows {
     let options = Options::new().with("schema_mode", "raw");
     let options = super::super::config::TableOptions::parse(&options).unwrap();
-    let decoder = Decoder::new(tables::shape("Patient", &options).unwrap(), DecodeOptions::new("Patient"));
-    let mut rows = Rows::new("Patient".to_owned(), decoder, bad_rows, Arc::new(Overlap::none(Seal::new(Hash::NONE))));
+    let decoder = Decoder::new(tables::shape("Patient", &options, None).unwrap(), DecodeOptions::new("Patient"));
+    let mut rows = Rows::new("Patient".to_owned(), decoder, bad_rows, Arc::new(overlap));
     rows.begin_walk();
     rows
 }
@@ -94,4 +98,26 @@ fn a_table_read_as_a_whole_may_leave_out_what_is_old() {
     let scope = Scope::Everything { since: Some(at("2024-01-01T00:00:00Z")) };
     rows.take_page(&page(&[old, new, r#""id":"undated""#]), scope, Span::All).unwrap();
     assert_eq!((sent(&mut rows), rows.walk().distinct), (2, 3));
+}
+
+#[test]
+fn of_too_many_versions_to_meet_again_the_newest_are_kept() {
+    const PAGE: usize = 10_000;
+    let first = at("2024-01-01T00:00:00Z");
+    let overlap = Overlap { note_from: Some(first), ..Overlap::none(Seal::new(Hash::NONE)) };
+    let mut rows = rows_with(BadRows::Fail, overlap);
+    let stamp = |n: usize| first.plus_seconds(n as f64 / 1e3);
+    for begin in (0..2 * MOST_SENT + 2 * PAGE).step_by(PAGE) {
+        let resources: Vec<String> = (begin..begin + PAGE)
+            .map(|n| format!(r#""id":"{n}","meta":{{"versionId":"1","lastUpdated":"{}"}}"#, stamp(n)))
+            .collect();
+        let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
+        rows.take_page(&page(&resources), monday(), SPAN).unwrap();
+        assert_eq!(sent(&mut rows), PAGE);
+        assert!(rows.noted.len() < 2 * MOST_SENT, "{} are noted", rows.noted.len());
+    }
+    let noted = rows.take_noted();
+    assert_eq!(noted.len(), MOST_SENT);
+    assert_eq!(noted.iter().map(|(stamp, _)| *stamp).min(), Some(stamp(MOST_SENT + 2 * PAGE)));
+    assert!(rows.take_noted().is_empty());
 }

@@ -326,3 +326,7 @@ fn judge(
         (false, false) => Judgement::CutOff,
     }
 }
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;

@@ -100,7 +100,7 @@ impl Schedule {
                 learned: self.learned.clone(),
             }),
             origin: Origin::new(&Url::parse("http://model").unwrap(), "Patient", ""),
-            shape: tables::shape("Patient", &self.options).unwrap(),
+            shape: tables::shape("Patient", &self.options, None).unwrap(),
             options: self.options.clone(),
         }
     }
