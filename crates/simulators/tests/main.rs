@@ -9,6 +9,7 @@ mod osipi_archive_support;
 mod osipi_assets;
 mod osipi_batch;
 mod osipi_frames;
+mod osipi_gate;
 mod osipi_streams;
 mod osipi_support;
 mod paging;
