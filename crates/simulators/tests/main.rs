@@ -12,6 +12,7 @@ mod osipi_frames;
 mod osipi_gate;
 mod osipi_streams;
 mod osipi_support;
+mod osipi_updates;
 mod paging;
 mod search;
 mod support;

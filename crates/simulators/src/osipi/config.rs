@@ -41,6 +41,8 @@ pub struct Config {
     pub auth: Auth,
     /// POST without `X-Requested-With` is refused; default true.
     pub csrf: bool,
+    /// A registration for stream updates is forgotten when nobody asked for this long; default ten minutes.
+    pub updates_life: Duration,
     /// The script of faults of whole requests.
     pub faults: Vec<FaultRule>,
     /// The script of faults of sub-requests of a batch; only statuses, HTML and empty bodies can be played there.
@@ -178,6 +180,7 @@ impl Default for Config {
             wire: Wire::default(),
             auth: Auth::None,
             csrf: true,
+            updates_life: Duration::from_secs(600),
             faults: Vec::new(),
             item_faults: Vec::new(),
             latency: Duration::ZERO,

@@ -26,6 +26,7 @@ mod service;
 mod streams;
 mod ticks;
 mod time;
+mod updates;
 mod webid;
 mod world;
 

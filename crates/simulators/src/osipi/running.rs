@@ -242,6 +242,22 @@ impl RunningServer {
         Ok(())
     }
 
+    /// Forgets all registrations for stream updates, as a new process of the server does.
+    pub fn restart_updates(&self) {
+        self.world().updates.restart();
+    }
+
+    /// Tells all who registered for updates of a point that everything from an instant on is to be read again.
+    ///
+    /// # Errors
+    /// When there is no such point.
+    pub fn refresh(&self, point: &str, from: Ticks) -> Result<(), SimError> {
+        let mut world = self.world();
+        let number = find(&world.points, point)?;
+        world.updates.refresh(number, from);
+        Ok(())
+    }
+
     /// The script of faults of sub-requests inside batches.
     pub fn item_faults(&self) -> Arc<FaultPlan> {
         self.world().item_faults.clone()

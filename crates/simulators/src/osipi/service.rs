@@ -16,6 +16,7 @@ use super::{
     gate::Gate,
     points, servers, streams,
     ticks::Ticks,
+    updates,
     world::World,
 };
 use crate::{
@@ -122,6 +123,7 @@ pub(crate) fn route(call: &Call<'_>, world: &mut World) -> Answer {
         servers::route,
         points::route,
         enumerations::route,
+        updates::route,
         streams::route,
         calculation::route,
         batch::route,

@@ -12,6 +12,7 @@ use super::{
     hash::mix,
     model::{DataServer, Point, PointSpec},
     ticks::Ticks,
+    updates::Updates,
     webid::{Kind, Target, WebId},
 };
 use crate::{SimError, faults::FaultPlan};
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) points: Vec<Point>,
     pub(crate) archive: Archive,
     pub(crate) af: Af,
+    pub(crate) updates: Updates,
     pub(crate) item_faults: Arc<FaultPlan>,
     by_id: HashMap<(usize, i32), usize>,
     by_name: HashMap<(usize, String), usize>,
@@ -45,6 +47,7 @@ impl World {
             points: Vec::with_capacity(config.points as usize),
             archive: Archive::new(config.seed, config.archive.clone(), config.wire.clone()),
             af: Af::default(),
+            updates: Updates::default(),
             item_faults: Arc::new(FaultPlan::new(config.item_faults.clone(), config.seed)),
             by_id: HashMap::new(),
             by_name: HashMap::new(),

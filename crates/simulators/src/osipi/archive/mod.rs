@@ -11,7 +11,8 @@ pub use changes::{Action, Change, Changed, Position, Previous};
 pub use sample::{Sample, Value};
 
 pub(crate) use changes::Entry;
+pub(crate) use made::Made;
 pub(crate) use sample::Stored;
-pub(crate) use scan::{Item, Order, Overlay};
+pub(crate) use scan::{Item, Order, Overlay, What};
 pub(crate) use store::Archive;
 pub(crate) use write::{Columns, EventWriter};

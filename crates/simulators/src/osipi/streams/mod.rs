@@ -15,6 +15,6 @@ pub(crate) use ask::beats;
 pub(crate) use interpolate::value_at;
 pub(crate) use routes::route;
 pub(crate) use single::{computed, system};
-pub(crate) use source::{alive, point_web_id, reachable, readable};
+pub(crate) use source::{Stream, alive, point_web_id, reachable, readable, resolve};
 pub(crate) use statistics::Statistics;
 pub(crate) use summary::SummaryQuery;
