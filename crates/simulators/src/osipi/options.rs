@@ -48,11 +48,6 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("rate", "most requests per second and client; above it 429"),
     ("fault", "rules WHEN[@PATH]=FAULT separated by ;, for example every:7=cut-off;first:1=status:503:after:2"),
     ("item-fault", "the same for the sub-requests of batches, for example nth:3@/recorded=status:502"),
-    ("elements", "elements of the first asset database, for example 5000"),
-    ("event-frames", "event frames of the first asset database, for example 10000"),
-    ("event-frame-days", "how many days the event frames reach back"),
-    ("tied-event-frames", "event frames that share one start, once in a while"),
-    ("denied-objects", "whether some assets may not be read: true or false"),
     ("auth", "none, basic:USER:PASSWORD, bearer:TOKEN or oidc:ID:SECRET"),
     ("token-lifetime-seconds", "lifetime of tokens; give it after auth"),
 ];
