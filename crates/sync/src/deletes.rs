@@ -15,6 +15,7 @@ use crate::{
     commit::{Committed, Step, commit},
     doc::{self, FlowDoc, FlowId, Tombstones},
     error::sink,
+    files::FileLayout,
     flow::Flow,
     job::SyncOptions,
     keys::KeyCodec,
@@ -23,7 +24,6 @@ use crate::{
     rows::{always_overtaken, layout, null_key, operation, remove},
     scan::Scanner,
     shape::Shape,
-    stage::FileLayout,
     staging::Staging,
     table::{DataFile, Table},
 };

@@ -146,6 +146,8 @@ pub struct SyncOptions {
     pub commit_bytes: u64,
     /// Commit at the first checkpoint after this time; 60 seconds.
     pub commit_interval: Duration,
+    /// Commit at the first checkpoint after this many data files; 5,000. Many come from rows of many partitions.
+    pub commit_files: u64,
     /// Target size of a data file; 128 MiB.
     pub file_bytes: u64,
     /// How data files are compressed; Snappy.
@@ -174,6 +176,7 @@ impl Default for SyncOptions {
             commit_rows: 500_000,
             commit_bytes: 2 << 30,
             commit_interval: Duration::from_secs(60),
+            commit_files: 5_000,
             file_bytes: 128 << 20,
             compression: Compression::default(),
             filter_bytes: 32 << 20,

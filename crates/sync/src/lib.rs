@@ -8,6 +8,7 @@ mod commit;
 mod deletes;
 mod doc;
 mod error;
+mod files;
 mod filter;
 mod flow;
 mod job;

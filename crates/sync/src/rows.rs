@@ -16,6 +16,7 @@ use crate::{
     align::{Casts, align},
     commit::{Committed, Step, commit},
     doc::{FlowDoc, FlowId},
+    files::FileLayout,
     filter::KeyFilter,
     flow::Flow,
     job::{Landing, SyncOptions},
@@ -25,7 +26,6 @@ use crate::{
     scan::Scanner,
     schema,
     shape::Shape,
-    stage::FileLayout,
     staging::{Staged, Staging},
     table::{DataFile, Table},
 };

@@ -256,6 +256,7 @@ impl Run<'_> {
         let waited = (self.options.clock.now() - since).to_std().unwrap_or_default();
         staging.rows() >= self.options.commit_rows
             || staging.bytes() >= self.options.commit_bytes
+            || staging.files() >= self.options.commit_files
             || waited >= self.options.commit_interval
     }
 

@@ -6,6 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use lakeflow_connect::{Error, ErrorKind, ReadRequest, Result, StructType, TableMetadata, arrow, stream::ArrowTable};
 
 use crate::{
+    files::check_partition_columns,
     job::{Landing, TableJob},
     keys::KeyCodec,
     schema,
@@ -54,11 +55,7 @@ impl Shape {
             .with("landing", landing.as_str())
             .help("set sequence_by to a column that grows with every change, or land with cdc"));
         }
-        for column in &job.partition_by {
-            if schema.field(column).is_none() {
-                return Err(Error::unknown("column to partition by", column, schema.names()));
-            }
-        }
+        check_partition_columns(&schema::stored(&schema).to_arrow(), &job.partition_by)?;
         Ok(Self { landing, schema, keys, cursor, metadata })
     }
 

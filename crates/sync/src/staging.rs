@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use deltalake::kernel::Add;
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
-use crate::stage::{FileLayout, Segment};
+use crate::{files::FileLayout, stage::Segment};
 
 /// Bytes of a unit kept in memory; a larger one gets files of its own, so that it can be dropped if it never ends.
 const UNIT_BYTES: usize = 8 << 20;
@@ -93,6 +93,11 @@ impl Staging {
     /// Bytes of Arrow since the last commit.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Files begun since the last commit.
+    pub(crate) fn files(&self) -> u64 {
+        self.finished.len() as u64 + self.segment.as_ref().map_or(0, Segment::files)
     }
 
     /// Finishes the files of all whole units; a unit that is still coming is dropped.

@@ -1,25 +1,24 @@
 //! One Delta table: opening, making, widening, and what is in it.
 
-use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
 use deltalake::{
     DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, Path,
-    datafile::writer::WriterConfig,
     kernel::{
         Add, Remove,
         transaction::{CommitProperties, PROTOCOL},
     },
     protocol::SaveMode,
-    table::config::TablePropertiesExt,
 };
 use futures::TryStreamExt;
 use lakeflow_connect::{DataType, Error, ErrorKind, Result, StructField, StructType, arrow};
 use url::Url;
 
-use crate::{error::sink, job::SyncOptions, schema, stage::FileLayout};
+use crate::{error::sink, files::FileLayout, job::SyncOptions, schema};
 
 const TRANSACTION_RETENTION: &str = "delta.setTransactionRetentionDuration";
+const INDEXED_COLUMNS: &str = "delta.dataSkippingNumIndexedCols";
 
 /// Column metadata of rules that a writer must keep.
 const RULES: [&str; 3] = ["delta.invariants", "delta.generationExpression", "delta.identity.start"];
@@ -224,23 +223,24 @@ impl Table {
         self.layout_for(schema, Vec::new(), options)
     }
 
-    fn layout_for(
-        &self,
-        schema: &SchemaRef,
-        partition_columns: Vec<String>,
-        options: &SyncOptions,
-    ) -> Result<FileLayout> {
+    fn layout_for(&self, schema: &SchemaRef, partition_by: Vec<String>, options: &SyncOptions) -> Result<FileLayout> {
+        Ok(FileLayout {
+            store: self.store(),
+            schema: Arc::clone(schema),
+            partition_by,
+            keys: Vec::new(),
+            cursor: None,
+            compression: options.compression,
+            file_bytes: options.file_bytes,
+            indexed_columns: self.indexed_columns()?,
+        })
+    }
+
+    /// How many leading columns have statistics: -1 stands for all.
+    fn indexed_columns(&self) -> Result<usize> {
         let state = self.delta.snapshot().map_err(|e| sink("opening the table", e))?;
-        let config = WriterConfig::new(
-            Arc::clone(schema),
-            partition_columns,
-            None,
-            NonZeroU64::new(options.file_bytes),
-            None,
-            state.table_config().num_indexed_cols(),
-            None,
-        );
-        Ok(FileLayout { store: self.store(), config, keys: Vec::new(), cursor: None, compression: options.compression })
+        let set = state.metadata().configuration().get(INDEXED_COLUMNS).and_then(|v| v.parse::<i64>().ok());
+        Ok(set.map_or(32, |n| usize::try_from(n).unwrap_or(usize::MAX)))
     }
 }
 

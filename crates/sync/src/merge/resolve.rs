@@ -5,10 +5,10 @@ use lakeflow_connect::{Error, ErrorKind, Result};
 
 use super::known::{Entry, Known, RowId, Rows, Winner};
 use crate::{
+    files::FileLayout,
     filter::KeyFilter,
     keys::{Cursors, KeyCodec, Keys},
     scan::{FileRows, Scanner},
-    stage::FileLayout,
     table::DataFile,
 };
 
