@@ -160,7 +160,7 @@ impl Flow for DeletesFlow<'_> {
                 deletions: deletions.clone(),
                 deletions_applied: false,
             };
-            let outcome = merge.settle(&incoming, self.table.files().await?, None).await?;
+            let outcome = merge.settle(&incoming, self.table.files().await?, &mut None).await?;
             let bytes: u64 = outcome.adds.iter().map(|a| u64::try_from(a.size).unwrap_or(0)).sum();
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
             let actions = outcome.removes.iter().cloned().map(Action::Remove);
@@ -169,6 +169,7 @@ impl Flow for DeletesFlow<'_> {
             match commit(&mut self.table, &[step], actions, operation).await? {
                 Committed::Done(_) => {
                     self.counts.rows_deleted += outcome.deleted;
+                    self.counts.files_looked_into += outcome.looked_into;
                     self.counts.bytes_written += bytes;
                     self.counts.commits += 1;
                     let settled: Vec<Path> = settled.iter().map(|t| Path::from(t.path.as_str())).collect();
@@ -205,7 +206,7 @@ pub(crate) fn remembered(last: Option<&FlowDoc>) -> Vec<(DataFile, u64)> {
         .flatten()
         .map(|t| {
             let path = Path::from(t.path.as_str());
-            (DataFile { path, size: t.size, partition: Default::default(), remove: None }, t.rows)
+            (DataFile { path, size: t.size, partition: Default::default(), stats: None, remove: None }, t.rows)
         })
         .collect()
 }

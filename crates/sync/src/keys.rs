@@ -1,6 +1,6 @@
-//! Keys and cursors of rows as bytes: equal keys are equal bytes, newer cursors are greater bytes.
+//! Keys and cursors of rows as bytes: equal keys are equal bytes, and the codec tells the newer of two cursors.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use ahash::RandomState;
 use arrow::{
@@ -10,10 +10,13 @@ use arrow::{
     datatypes::{DataType, Schema},
     row::{RowConverter, Rows, SortField},
 };
-use chrono::DateTime;
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
-use crate::{align::EXACT, error::sink};
+use crate::{
+    align::EXACT,
+    cursor::{order_of_texts, text_cursor},
+    error::sink,
+};
 
 /// Where a key or cursor column is: a top-level name, or a dotted path into structs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl ColumnPath {
     /// The top-level column it is in.
     pub(crate) fn root(&self) -> &str {
         self.parts.first().map_or("", String::as_str)
+    }
+
+    /// The names on the way to it, its own last.
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.parts
     }
 
     /// The path as Parquet spells it.
@@ -122,6 +130,11 @@ impl KeyCodec {
         &self.keys
     }
 
+    /// The order of two cursors: greater is newer.
+    pub(crate) fn order(&self, a: &[u8], b: &[u8]) -> Ordering {
+        if self.cursor_rows.is_none() { order_of_texts(a, b) } else { a.cmp(b) }
+    }
+
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }
@@ -131,6 +144,12 @@ impl KeyCodec {
         let columns = self.keys.iter().map(|k| k.extract(batch)).collect::<Result<Vec<_>>>()?;
         let rows = self.key_rows.convert_columns(&columns).map_err(|e| sink("reading keys", e))?;
         Ok(Keys { rows, columns })
+    }
+
+    /// The columns of encoded keys, in the order of the keys.
+    pub(crate) fn decode<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+        let parser = self.key_rows.parser();
+        self.key_rows.convert_rows(keys.map(|key| parser.parse(key))).map_err(|e| sink("reading keys", e))
     }
 
     /// The cursors of a batch.
@@ -176,7 +195,7 @@ pub(crate) enum Cursors {
 }
 
 impl Cursors {
-    /// The cursor of a row: greater is newer; no cursor is the oldest.
+    /// The cursor of a row, to be compared with [`KeyCodec::order`]; no cursor is the oldest.
     pub(crate) fn get(&self, row: usize) -> Cow<'_, [u8]> {
         match self {
             Self::None => Cow::Borrowed(&[]),
@@ -184,20 +203,6 @@ impl Cursors {
             Self::Text(text) if text.is_null(row) => Cow::Borrowed(&[]),
             Self::Text(text) => Cow::Owned(text_cursor(text.value(row))),
         }
-    }
-}
-
-/// Text is ordered as text, except that instants are ordered as instants (`…10Z` is before `…10.5Z` and equal to
-/// `…10.000+00:00`) and come after all other text.
-fn text_cursor(text: &str) -> Vec<u8> {
-    match DateTime::parse_from_rfc3339(text) {
-        Ok(at) => {
-            let mut bytes = vec![2];
-            bytes.extend((at.timestamp() as u64 ^ (1 << 63)).to_be_bytes());
-            bytes.extend(at.timestamp_subsec_nanos().to_be_bytes());
-            bytes
-        }
-        Err(_) => [&[1], text.as_bytes()].concat(),
     }
 }
 
@@ -209,14 +214,6 @@ mod tests {
     };
 
     use super::*;
-
-    #[test]
-    fn instants_in_text_are_ordered_as_instants() {
-        assert!(text_cursor("2024-01-01T00:00:10Z") < text_cursor("2024-01-01T00:00:10.5Z"));
-        assert_eq!(text_cursor("2024-01-01T00:00:10Z"), text_cursor("2024-01-01T02:00:10.000+02:00"));
-        assert!(text_cursor("1900-01-01T00:00:00Z") < text_cursor("2000-01-01T00:00:00Z"));
-        assert!(text_cursor("a") < text_cursor("b"));
-    }
 
     #[test]
     fn a_key_inside_a_null_struct_is_null() {

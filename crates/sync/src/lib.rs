@@ -5,6 +5,7 @@
 
 mod align;
 mod commit;
+mod cursor;
 mod deletes;
 mod doc;
 mod error;

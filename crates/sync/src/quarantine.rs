@@ -112,7 +112,7 @@ impl<'a> Quarantine<'a> {
                 deletions: Vec::new(),
                 deletions_applied: true,
             };
-            let outcome = merge.settle(&incoming, table.files().await?, None).await?;
+            let outcome = merge.settle(&incoming, table.files().await?, &mut None).await?;
             remove(&table, outcome.superseded.iter().map(|f| &f.path)).await;
             if outcome.adds.is_empty() {
                 return Ok(());

@@ -61,6 +61,9 @@ pub struct Counts {
     pub rows_quarantined: u64,
     /// Deletions that came from the source.
     pub deletes_read: u64,
+    /// Files of the table whose keys were read to find rows of the same key; once for each commit that did.
+    #[serde(default)]
+    pub files_looked_into: u64,
     /// Commits made.
     pub commits: u64,
     /// Bytes of data files added.
@@ -78,6 +81,7 @@ impl Counts {
         self.rows_unchanged += other.rows_unchanged;
         self.rows_quarantined += other.rows_quarantined;
         self.deletes_read += other.deletes_read;
+        self.files_looked_into += other.files_looked_into;
         self.commits += other.commits;
         self.bytes_written += other.bytes_written;
         self.bytes_read += other.bytes_read;

@@ -150,7 +150,7 @@ impl<'a> RowsFlow<'a> {
             deletions: self.deletions.clone(),
             deletions_applied: true,
         };
-        let outcome = merge.settle(&incoming, self.table.files().await?, learnt.as_mut()).await?;
+        let outcome = merge.settle(&incoming, self.table.files().await?, &mut learnt).await?;
         if let (Some(filter), Some(version)) = (learnt, self.table.version()) {
             keyed.filter = Some((filter, version));
         }
@@ -162,6 +162,7 @@ impl<'a> RowsFlow<'a> {
         self.counts.rows_updated += outcome.updated;
         self.counts.rows_deleted += outcome.deleted;
         self.counts.rows_unchanged += outcome.unchanged;
+        self.counts.files_looked_into += outcome.looked_into;
         self.counts.commits += u64::from(committed);
     }
 

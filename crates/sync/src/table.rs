@@ -36,6 +36,8 @@ pub(crate) struct DataFile {
     pub(crate) path: Path,
     pub(crate) size: u64,
     pub(crate) partition: HashMap<String, Option<String>>,
+    /// What the log says of its columns, as JSON.
+    pub(crate) stats: Option<String>,
     /// How to take it out of the table; absent while no commit names it.
     pub(crate) remove: Option<Remove>,
 }
@@ -44,7 +46,13 @@ impl DataFile {
     /// A file that a segment wrote.
     pub(crate) fn staged(add: &Add) -> Self {
         let path = Path::parse(&add.path).unwrap_or_else(|_| Path::from(add.path.as_str()));
-        Self { path, size: u64::try_from(add.size).unwrap_or(0), partition: add.partition_values.clone(), remove: None }
+        Self {
+            path,
+            size: u64::try_from(add.size).unwrap_or(0),
+            partition: add.partition_values.clone(),
+            stats: None,
+            remove: None,
+        }
     }
 }
 
@@ -202,6 +210,7 @@ impl Table {
                 path: v.object_store_path(),
                 size: u64::try_from(v.size()).unwrap_or(0),
                 partition: v.partition_values_map(),
+                stats: v.stats(),
                 remove: Some(v.remove_action(true)),
             })
             .collect())

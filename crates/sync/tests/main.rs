@@ -8,6 +8,7 @@ mod foreign;
 mod landing;
 mod model;
 mod offsets;
+mod partitions;
 mod quarantine;
 mod schemas;
 mod source;

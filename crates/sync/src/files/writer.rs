@@ -69,7 +69,8 @@ impl FileWriter {
     /// Writes rows in the table's schema.
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let width = (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
-        let step = (SLICE_BYTES / width).clamp(*SLICE.start(), *SLICE.end());
+        let bytes = SLICE_BYTES.min(usize::try_from(self.layout.file_bytes).unwrap_or(usize::MAX));
+        let step = (bytes / width).clamp(*SLICE.start(), *SLICE.end());
         for start in (0..batch.num_rows()).step_by(step) {
             let slice = batch.slice(start, step.min(batch.num_rows() - start));
             let parts = match &self.partitioner {
@@ -161,5 +162,41 @@ impl FileWriter {
             file.abort().await;
         }
         while self.sending.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use deltalake::logstore::object_store::memory::InMemory;
+
+    use super::*;
+    use crate::job::Compression;
+
+    #[tokio::test]
+    async fn however_many_partitions_come_few_files_are_open() {
+        let partitions: ArrayRef =
+            Arc::new((0..2_000).map(|i| Some(format!("p{}", i % 1_000))).collect::<StringArray>());
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2_000));
+        let batch = RecordBatch::try_from_iter([("p", partitions), ("n", numbers)]).unwrap();
+        let layout = FileLayout {
+            store: Arc::new(InMemory::new()),
+            schema: batch.schema(),
+            partition_by: vec!["p".to_owned()],
+            keys: Vec::new(),
+            cursor: None,
+            compression: Compression::Snappy,
+            file_bytes: 1 << 20,
+            indexed_columns: 32,
+        };
+        let begun = Arc::new(AtomicU64::new(0));
+        let mut writer = FileWriter::new(layout, Arc::clone(&begun)).unwrap();
+        writer.write(&batch).await.unwrap();
+        assert!(writer.open.len() <= OPEN_FILES && writer.sending.len() <= SENDING);
+        let files = writer.finish().await.unwrap();
+        let rows: i64 = files.iter().filter_map(|f| f.get_stats().ok().flatten()).map(|s| s.num_records).sum();
+        assert_eq!((files.len() as u64, rows), (begun.load(Ordering::Relaxed), 2_000));
+        let known: std::collections::HashSet<_> = files.iter().map(|f| f.partition_values["p"].clone()).collect();
+        assert_eq!(known.len(), 1_000);
     }
 }

@@ -2,6 +2,7 @@
 
 mod content;
 mod known;
+mod prune;
 mod resolve;
 mod rewrite;
 

@@ -3,7 +3,10 @@
 use deltalake::kernel::{Add, Remove};
 use lakeflow_connect::{Error, ErrorKind, Result};
 
-use super::known::{Entry, Known, RowId, Rows, Winner};
+use super::{
+    known::{Entry, Known, RowId, Rows, Winner},
+    prune::Candidates,
+};
 use crate::{
     files::FileLayout,
     filter::KeyFilter,
@@ -49,6 +52,8 @@ pub(crate) struct Outcome {
     pub(crate) updated: u64,
     pub(crate) deleted: u64,
     pub(crate) unchanged: u64,
+    /// Files of the table whose keys were read.
+    pub(crate) looked_into: u64,
     /// Rubbish once the commit is made: incoming files that were written again.
     pub(crate) superseded: Vec<DataFile>,
     /// Rubbish when the commit is not made: what was written again.
@@ -79,6 +84,8 @@ pub(super) struct Work {
     /// Rows of the table with the same cursor as an incoming one.
     pub(super) ties: Vec<(RowId, RowId)>,
     deleted: u64,
+    /// Files of the table whose keys were read.
+    looked_into: Vec<bool>,
 }
 
 /// One share of the keys.
@@ -95,12 +102,13 @@ impl Pass {
 }
 
 impl Merge<'_> {
-    /// Settles a commit; the keys of both sides are added to `learn`.
+    /// Settles a commit. The keys of both sides are added to `learn`, if given, when most of the table has to be read
+    /// anyway; else it is taken away, and only files are read whose bounds leave room for a key of the commit.
     pub(crate) async fn settle(
         &self,
         incoming: &Incoming<'_>,
         table: Vec<DataFile>,
-        mut learn: Option<&mut KeyFilter>,
+        learn: &mut Option<KeyFilter>,
     ) -> Result<Outcome> {
         let deletions: u64 = incoming.deletions.iter().map(|(_, rows)| rows).sum();
         let candidates = deletions
@@ -116,12 +124,13 @@ impl Merge<'_> {
             replacing: Rows::new(files.len()),
             ties: Vec::new(),
             deleted: 0,
+            looked_into: vec![false; files.len()],
             files,
         };
         if candidates > 0 || self.rule == Rule::Mirror || learn.is_some() {
             let of = candidates.div_ceil(self.keys_per_pass.max(1) as u64).max(1);
             for number in 0..of {
-                self.pass(incoming, &mut work, Pass { number, of }, learn.as_deref_mut()).await?;
+                self.pass(incoming, &mut work, Pass { number, of }, learn).await?;
             }
         }
         let lost = work.losers.count(work.incoming);
@@ -131,6 +140,7 @@ impl Merge<'_> {
         outcome.unchanged = lost;
         outcome.inserted = incoming.rows.saturating_sub(lost + updated);
         outcome.deleted = work.deleted;
+        outcome.looked_into = work.looked_into.iter().filter(|looked| **looked).count() as u64;
         Ok(outcome)
     }
 
@@ -139,7 +149,7 @@ impl Merge<'_> {
         incoming: &Incoming<'_>,
         work: &mut Work,
         pass: Pass,
-        mut learn: Option<&mut KeyFilter>,
+        learn: &mut Option<KeyFilter>,
     ) -> Result<()> {
         let mut known = Known::default();
         let mut look = self.rule == Rule::Mirror || learn.is_some();
@@ -150,7 +160,7 @@ impl Merge<'_> {
                 for row in 0..keys.len() {
                     let key = keys.get(row);
                     if pass.has(self.codec.hash(key)) {
-                        note_deletion(&mut known, key, &cursors.get(row));
+                        self.note_deletion(&mut known, key, &cursors.get(row));
                     }
                 }
             }
@@ -165,7 +175,7 @@ impl Merge<'_> {
                     if !pass.has(hash) {
                         continue;
                     }
-                    if let Some(filter) = learn.as_deref_mut() {
+                    if let Some(filter) = learn {
                         filter.insert(hash);
                     }
                     let suspect = match incoming.suspects {
@@ -174,7 +184,7 @@ impl Merge<'_> {
                     };
                     look |= suspect;
                     if suspect || known.contains_key(key) {
-                        note_incoming(&mut known, work, key, &cursors.get(row), id);
+                        self.note_incoming(&mut known, work, key, &cursors.get(row), id);
                     }
                 }
                 at += keys.len();
@@ -184,7 +194,8 @@ impl Merge<'_> {
         if !look {
             return Ok(());
         }
-        for file in work.incoming..work.files.len() {
+        for file in self.to_look_into(incoming, &known, work, pass, learn)? {
+            work.looked_into[file] = true;
             let mut at = 0;
             let mut rows = self.scanner.keys(&work.files[file], self.codec).await?;
             while let Some((keys, cursors)) = next(&mut rows, self.codec).await? {
@@ -194,7 +205,7 @@ impl Merge<'_> {
                     if !pass.has(hash) {
                         continue;
                     }
-                    if let Some(filter) = learn.as_deref_mut() {
+                    if let Some(filter) = learn {
                         filter.insert(hash);
                     }
                     match known.get_mut(key) {
@@ -213,20 +224,84 @@ impl Merge<'_> {
         self.settle_ties(work).await
     }
 
+    /// The files of the table that may hold a key of this pass.
+    fn to_look_into(
+        &self,
+        incoming: &Incoming<'_>,
+        known: &Known,
+        work: &Work,
+        pass: Pass,
+        learn: &mut Option<KeyFilter>,
+    ) -> Result<Vec<usize>> {
+        let table = work.incoming..work.files.len();
+        // What the first pass learnt of all files is only whole when the others read all of them, too.
+        if self.rule == Rule::Mirror || learn.is_some() && pass.number > 0 {
+            return Ok(table.collect());
+        }
+        // Deletions that were applied have nothing left to remove.
+        let settled = |entry: &Entry| incoming.deletions_applied && entry.winner == Winner::Deleted;
+        let keys: Vec<&[u8]> = known.iter().filter(|(_, entry)| !settled(entry)).map(|(key, _)| &**key).collect();
+        let candidates = Candidates::new(self.codec, keys.into_iter())?;
+        let mut may = Vec::new();
+        for file in table.clone() {
+            if candidates.may_be_in(&work.files[file])? {
+                may.push(file);
+            }
+        }
+        let bytes = |files: &mut dyn Iterator<Item = usize>| files.map(|f| work.files[f].size).sum::<u64>();
+        if learn.is_some() && bytes(&mut may.iter().copied()) >= bytes(&mut table.clone()) / 2 {
+            return Ok(table.collect());
+        }
+        *learn = None;
+        Ok(may)
+    }
+
+    fn note_deletion(&self, known: &mut Known, key: &[u8], cursor: &[u8]) {
+        match known.get_mut(key) {
+            Some(entry) if self.codec.order(&entry.cursor, cursor).is_ge() => {}
+            Some(entry) => entry.cursor = cursor.into(),
+            None => {
+                known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Deleted });
+            }
+        }
+    }
+
+    /// A row of the commit meets what is known: of two rows the later wins a tie, of a row and a deletion the deletion.
+    fn note_incoming(&self, known: &mut Known, work: &mut Work, key: &[u8], cursor: &[u8], id: RowId) {
+        let Some(entry) = known.get_mut(key) else {
+            known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Incoming(id) });
+            return;
+        };
+        let order = self.codec.order(cursor, &entry.cursor);
+        let wins = match entry.winner {
+            Winner::Incoming(_) => order.is_ge(),
+            Winner::Deleted | Winner::Existing => order.is_gt(),
+        };
+        if !wins {
+            work.losers.insert(id);
+            return;
+        }
+        if let Winner::Incoming(older) = entry.winner {
+            work.losers.insert(older);
+        }
+        *entry = Entry { cursor: cursor.into(), winner: Winner::Incoming(id) };
+    }
+
     /// A row of the table meets the winner of its key.
     fn meet(&self, entry: &mut Entry, work: &mut Work, cursors: &Cursors, row: usize, id: RowId) {
         let cursor = cursors.get(row);
+        let order = self.codec.order(&cursor, &entry.cursor);
         match entry.winner {
-            Winner::Deleted if *cursor <= *entry.cursor => {
+            Winner::Deleted if order.is_le() => {
                 work.losers.insert(id);
                 work.deleted += 1;
             }
             Winner::Deleted | Winner::Existing => {}
-            Winner::Incoming(incoming) if self.rule == Rule::KeepExisting || *cursor > *entry.cursor => {
+            Winner::Incoming(incoming) if self.rule == Rule::KeepExisting || order.is_gt() => {
                 work.losers.insert(incoming);
                 *entry = Entry { cursor: cursor.into(), winner: Winner::Existing };
             }
-            Winner::Incoming(incoming) if *cursor < *entry.cursor => {
+            Winner::Incoming(incoming) if order.is_lt() => {
                 work.losers.insert(id);
                 work.replacing.insert(incoming);
             }
@@ -240,36 +315,6 @@ async fn next(rows: &mut FileRows, codec: &KeyCodec) -> Result<Option<(Keys, Cur
         Some(batch) => Ok(Some((codec.keys(&batch)?, codec.cursors(&batch)?))),
         None => Ok(None),
     }
-}
-
-fn note_deletion(known: &mut Known, key: &[u8], cursor: &[u8]) {
-    match known.get_mut(key) {
-        Some(entry) if *entry.cursor >= *cursor => {}
-        Some(entry) => entry.cursor = cursor.into(),
-        None => {
-            known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Deleted });
-        }
-    }
-}
-
-/// A row of the commit meets what is known: of two rows the later wins a tie, of a row and a deletion the deletion.
-fn note_incoming(known: &mut Known, work: &mut Work, key: &[u8], cursor: &[u8], id: RowId) {
-    let Some(entry) = known.get_mut(key) else {
-        known.insert(key.into(), Entry { cursor: cursor.into(), winner: Winner::Incoming(id) });
-        return;
-    };
-    let wins = match entry.winner {
-        Winner::Incoming(_) => *cursor >= *entry.cursor,
-        Winner::Deleted | Winner::Existing => *cursor > *entry.cursor,
-    };
-    if !wins {
-        work.losers.insert(id);
-        return;
-    }
-    if let Winner::Incoming(older) = entry.winner {
-        work.losers.insert(older);
-    }
-    *entry = Entry { cursor: cursor.into(), winner: Winner::Incoming(id) };
 }
 
 fn row_id(file: usize, row: usize) -> Result<RowId> {
