@@ -1,24 +1,32 @@
 //! Finding a key among an object's known ones.
 //!
 //! Records of one table have their members in one order, nearly always. So the key that came after the last one in
-//! the record before is tried first, by comparing words; only when it is another one is its end
-//! searched and a table asked.
+//! the record before is tried first, by comparing words. When it is another one, its first word is looked up; only
+//! long and escaped keys are searched by name.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::{fault::Step, scanner::Scanner};
+use super::{scanner::Scanner, text};
+use crate::error::Result;
 
-/// An object's known keys.
-#[derive(Debug)]
+/// An object's known keys. A clone learns their order by itself.
+#[derive(Clone, Debug)]
 pub(super) struct KeyTable {
     keys: Box<[Key]>,
-    /// The places of the keys of each length.
-    by_length: Box<[Vec<u32>]>,
+    /// The places of the short keys, by the hash of their patterns.
+    short: Box<[u32]>,
     /// The first key of the last object.
-    first: AtomicU32,
+    first: Place,
 }
 
+/// A key's place, noted for the next object.
 #[derive(Debug)]
+struct Place(AtomicU32);
+
+/// No key.
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
 struct Key {
     name: Box<str>,
     /// The first 16 bytes of `key":`, zeros after them.
@@ -30,13 +38,34 @@ struct Key {
     /// How many bytes pattern and tail have.
     len: usize,
     /// The key that came after this one the last time.
-    next: AtomicU32,
+    next: Place,
 }
 
 /// Which key is tried first, and where the answer is noted when it was another.
 pub(super) struct Hint<'a> {
     place: u32,
-    noted: &'a AtomicU32,
+    noted: &'a Place,
+}
+
+impl Place {
+    fn new(place: u32) -> Self {
+        Self(AtomicU32::new(place))
+    }
+
+    #[inline]
+    fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, place: u32) {
+        self.0.store(place, Relaxed);
+    }
+}
+
+impl Clone for Place {
+    fn clone(&self) -> Self {
+        Self::new(self.get())
+    }
 }
 
 impl Key {
@@ -51,8 +80,13 @@ impl Key {
             mask: if plain { u128::MAX >> (128 - 8 * text.len().min(16)) } else { 0 },
             tail: text.get(16..).unwrap_or_default().into(),
             len: text.len(),
-            next: AtomicU32::new(place + 1),
+            next: Place::new(place + 1),
         }
+    }
+
+    /// Whether the pattern is all of it.
+    fn is_short(&self) -> bool {
+        self.mask != 0 && self.tail.is_empty()
     }
 
     /// Whether `text` begins with this key, its quote and its colon.
@@ -66,59 +100,88 @@ impl Key {
 impl KeyTable {
     /// A table of distinct names.
     pub(super) fn new(names: &[String]) -> Self {
-        let longest = names.iter().map(String::len).max().unwrap_or(0);
-        let mut by_length = vec![Vec::new(); longest + 1];
-        for (name, place) in names.iter().zip(0..) {
-            by_length[name.len()].push(place);
+        let keys: Box<[Key]> = names.iter().zip(0..).map(|(name, place)| Key::new(name, place)).collect();
+        let mut table =
+            Self { short: vec![NONE; (keys.len() * 4).next_power_of_two()].into(), keys, first: Place::new(0) };
+        for (key, place) in table.keys.iter().zip(0..) {
+            if key.is_short() {
+                let mut slot = table.slot(key.pattern);
+                while table.short[slot] != NONE {
+                    slot = (slot + 1) % table.short.len();
+                }
+                table.short[slot] = place;
+            }
         }
-        Self {
-            keys: names.iter().zip(0..).map(|(name, place)| Key::new(name, place)).collect(),
-            by_length: by_length.into(),
-            first: AtomicU32::new(0),
+        table
+    }
+
+    /// Where the search for a short key begins.
+    #[inline]
+    fn slot(&self, pattern: u128) -> usize {
+        let folded = (pattern as u64) ^ ((pattern >> 64) as u64).rotate_left(29);
+        let hash = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (hash >> 32) as usize & (self.short.len() - 1)
+    }
+
+    /// The short key of a pattern.
+    #[inline]
+    fn short(&self, pattern: u128) -> Option<(u32, &Key)> {
+        let mut slot = self.slot(pattern);
+        loop {
+            let place = *self.short.get(slot)?;
+            let key = self.keys.get(place as usize)?;
+            if key.pattern == pattern {
+                return Some((place, key));
+            }
+            slot = (slot + 1) & (self.short.len() - 1);
         }
     }
 
     /// What to try for an object's first key.
     #[inline]
     pub(super) fn first_hint(&self) -> Hint<'_> {
-        Hint { place: self.first.load(Relaxed), noted: &self.first }
+        Hint { place: self.first.get(), noted: &self.first }
     }
 
     /// Reads the key that starts here with its colon; its place among the names when it is known.
     #[inline]
-    pub(super) fn read<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Step<Option<usize>> {
+    pub(super) fn read<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Result<Option<usize>> {
         if let Some(key) = self.keys.get(hint.place as usize)
             && s.bytes().get(s.position() + 1..).is_some_and(|text| key.begins(text))
         {
             s.advance_to(s.position() + 1 + key.len);
             let place = hint.place as usize;
-            *hint = Hint { place: key.next.load(Relaxed), noted: &key.next };
+            *hint = Hint { place: key.next.get(), noted: &key.next };
             return Ok(Some(place));
         }
         self.read_another(s, hint)
     }
 
     #[inline(never)]
-    fn read_another<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Step<Option<usize>> {
-        let raw = s.raw_key()?;
-        let place = if raw.escaped {
-            s.unescaped(raw).and_then(|name| self.place(name.as_bytes()))
-        } else {
-            self.place(s.plain_bytes(raw))
+    fn read_another<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Result<Option<usize>> {
+        let start = s.position() + 1;
+        let found = match s.bytes().get(start..).and_then(text::short_key) {
+            Some((pattern, len)) => {
+                s.advance_to(start + len);
+                self.short(pattern)
+            }
+            None => self.long(s)?,
         };
-        let Some((place, key)) = place else { return Ok(None) };
+        let Some((place, key)) = found else { return Ok(None) };
         if hint.place != place {
-            hint.noted.store(place, Relaxed);
+            hint.noted.set(place);
         }
-        *hint = Hint { place: key.next.load(Relaxed), noted: &key.next };
+        *hint = Hint { place: key.next.get(), noted: &key.next };
         Ok(Some(place as usize))
     }
 
-    fn place(&self, name: &[u8]) -> Option<(u32, &Key)> {
-        let candidates = self.by_length.get(name.len())?.iter();
-        candidates
-            .filter_map(|place| Some((*place, self.keys.get(*place as usize)?)))
-            .find(|(_, key)| key.name.as_bytes() == name)
+    /// A key that is long, escaped, or before the end of the text.
+    #[inline(never)]
+    fn long(&self, s: &mut Scanner) -> Result<Option<(u32, &Key)>> {
+        let raw = s.raw_key()?;
+        let name = s.unescaped(raw);
+        let mut keys = (0..).zip(&self.keys);
+        Ok(name.and_then(|name| keys.find(|(_, key)| *key.name == *name)))
     }
 }
 

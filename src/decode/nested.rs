@@ -204,7 +204,8 @@ impl Pairs {
 pub(super) struct Struct {
     valid: Validity,
     columns: Vec<Column>,
-    plan: Arc<ObjectPlan>,
+    /// Its own, so that decoders in other threads do not change the order it has learned.
+    plan: ObjectPlan,
     names: Arc<[String]>,
     required: Arc<[u32]>,
     records: Vec<u32>,
@@ -219,7 +220,7 @@ impl Struct {
         Self {
             valid: Validity::default(),
             columns: columns.collect(),
-            plan: Arc::clone(&shape.plan),
+            plan: shape.plan.clone(),
             names: Arc::clone(&shape.names),
             required: Arc::clone(&shape.required),
             records: shape.records.clone(),

@@ -37,7 +37,7 @@ impl Frame<'_> {
 }
 
 /// What is done with one value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Action {
     /// It is cast into a column.
     Column(u32),
@@ -102,7 +102,7 @@ fn targets_of<'a>(actions: impl Iterator<Item = &'a Action>) -> Box<[u32]> {
 }
 
 /// An object's members by key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ObjectPlan {
     keys: KeyTable,
     members: Box<[Box<[Action]>]>,
@@ -140,7 +140,7 @@ impl ObjectPlan {
 }
 
 /// The elements of an array that something is taken from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ElementsPlan {
     picks: Box<[(Pick, Box<[Action]>)]>,
     /// The members that picks look at.

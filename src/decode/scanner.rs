@@ -96,7 +96,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is not white space, or 0 at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_byte(&mut self) -> u8 {
         match self.bytes().get(self.pos) {
             Some(&b) if b > b' ' => b,
@@ -169,12 +169,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline(always)]
     fn next_raw_key(&mut self) -> Result<Option<RawStr>> {
         if self.next_member()? { self.raw_key().map(Some) } else { Ok(None) }
     }
 
     /// Goes to the quote of the next member's key; `false` after the last member, having left the object.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_member(&mut self) -> Result<bool> {
         let mut byte = self.next_byte();
         if byte == b'}' {
@@ -196,7 +197,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The key that starts here, and its colon.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw_key(&mut self) -> Result<RawStr> {
         let key = self.raw_string()?;
         if self.next_byte() != b':' {
@@ -210,7 +211,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) for broken text.
-    #[inline]
+    #[inline(always)]
     pub fn next_element(&mut self) -> Result<bool> {
         let byte = self.next_byte();
         if byte == b']' {

@@ -32,7 +32,7 @@ pub struct Shape {
 /// The compiled part of one struct.
 #[derive(Clone, Debug)]
 pub(super) struct StructShape {
-    pub(super) plan: Arc<ObjectPlan>,
+    pub(super) plan: ObjectPlan,
     /// One per field.
     pub(super) fields: Vec<TypeShape>,
     pub(super) names: Arc<[String]>,
@@ -109,7 +109,7 @@ impl Shape {
 impl StructShape {
     fn empty() -> Self {
         Self {
-            plan: Arc::new(PathTree::default().into_plan()),
+            plan: PathTree::default().into_plan(),
             fields: Vec::new(),
             names: Arc::default(),
             required: Arc::default(),
@@ -154,7 +154,7 @@ fn compile<'a>(schema: &'a StructType, at: &mut Vec<&'a str>, sources: &Sources)
     }
     let required = schema.fields.iter().enumerate().filter(|(_, f)| !f.nullable).map(|(i, _)| i as u32).collect();
     Ok(StructShape {
-        plan: Arc::new(tree.into_plan()),
+        plan: tree.into_plan(),
         fields,
         names: schema.names().map(str::to_owned).collect(),
         required,

@@ -19,8 +19,23 @@ fn special(word: u64) -> u64 {
 }
 
 /// The first byte at or after `at` that is a quote, a backslash or a control character; the length when there is none.
-#[inline]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+#[inline(always)]
+pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
+    let (Some(first), Some(second)) = (word_at(bytes, at), word_at(bytes, at + 8)) else {
+        return plain_end_bytewise(bytes, at);
+    };
+    let (first, second) = (special(first), special(second));
+    if first != 0 {
+        at + (first.trailing_zeros() / 8) as usize
+    } else if second != 0 {
+        at + 8 + (second.trailing_zeros() / 8) as usize
+    } else {
+        plain_end_far(bytes, at + 16)
+    }
+}
+
+#[inline(never)]
+fn plain_end_far(bytes: &[u8], mut at: usize) -> usize {
     for _ in 0..5 {
         let Some(word) = word_at(bytes, at) else { return plain_end_bytewise(bytes, at) };
         let hits = special(word);
@@ -30,6 +45,18 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
         at += 8;
     }
     plain_end_long(bytes, at)
+}
+
+/// A key of up to 14 bytes without escapes that begins after its quote: its bytes, its quote and its colon, with zeros
+/// after them, and how many they are. `None` for others, and within 16 bytes of the end.
+#[inline]
+pub(super) fn short_key(text: &[u8]) -> Option<(u128, usize)> {
+    let chunk = text.first_chunk::<16>()?;
+    let word = u128::from_le_bytes(*chunk);
+    let (low, high) = (special(word as u64), special((word >> 64) as u64));
+    let at = if low != 0 { low.trailing_zeros() } else { 64 + high.trailing_zeros() } / 8;
+    let is_key = at <= 14 && (word >> (8 * at)) as u16 == u16::from_le_bytes(*b"\":");
+    is_key.then(|| (word & (u128::MAX >> (112 - 8 * at)), at as usize + 2))
 }
 
 #[inline(never)]
