@@ -1,5 +1,7 @@
 //! Growing buffers of one column: values are written at a row, and rows that were passed over are null.
 
+use std::ops::Range;
+
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::fault::{Fault, Step};
@@ -70,9 +72,9 @@ impl Validity {
     }
 }
 
-/// A buffer to start again with, as large as the last one was.
+/// A buffer to start again with, a little larger than the last one was: batches differ, and growing copies all of it.
 fn take<T>(values: &mut Vec<T>) -> Vec<T> {
-    let next = Vec::with_capacity(values.len());
+    let next = Vec::with_capacity(values.len() + values.len() / 8);
     std::mem::replace(values, next)
 }
 
@@ -209,6 +211,23 @@ impl Varying {
         self.offsets.push(self.data.len())
     }
 
+    /// As [`Varying::put`] of a part of a text.
+    #[inline]
+    pub(super) fn put_part(&mut self, at: usize, text: &[u8], part: Range<usize>) -> Step {
+        // Copying as much as fits into two registers, and cutting it, is faster than copying just the few bytes.
+        const FEW: usize = 32;
+        self.go_to(at);
+        match text.get(part.start..).and_then(|rest| rest.first_chunk::<FEW>()) {
+            Some(chunk) if part.len() <= FEW => {
+                let end = self.data.len() + part.len();
+                self.data.extend_from_slice(chunk);
+                self.data.truncate(end);
+            }
+            _ => self.data.extend_from_slice(text.get(part).unwrap_or_default()),
+        }
+        self.offsets.push(self.data.len())
+    }
+
     /// Sets the value of row `at` to what `write` appends.
     pub(crate) fn put_with(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> Step) -> Step {
         self.go_to(at);
@@ -269,7 +288,8 @@ mod tests {
                     model.resize(at, None);
                     model.push(Some(i as i64));
                     fixed.put(at, i as i64);
-                    varying.put(at, i.to_string().as_bytes()).unwrap();
+                    let text = format!("{i} and what follows it, up to any length: {}", "x".repeat(i % 40));
+                    varying.put_part(at, text.as_bytes(), 0..i.to_string().len()).unwrap();
                 }
             }
             let rows = model.len() + 3;

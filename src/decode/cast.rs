@@ -9,6 +9,7 @@ use base64::{
 };
 
 use super::{
+    buffers::Varying,
     decoder::PartialDates,
     fault::{Fault, Found, Step},
     number,
@@ -56,20 +57,20 @@ fn value<T>(result: Result<T, Found>) -> Step<T> {
 
 /// Text: strings unescaped, numbers and booleans as they stand.
 #[inline]
-pub(super) fn text(s: &mut Scanner, write: impl FnOnce(&[u8]) -> Step) -> Step {
+pub(super) fn text(s: &mut Scanner, column: &mut Varying, at: usize) -> Step {
     if s.next_byte() == b'"' {
         let raw = s.raw_string()?;
         if !raw.escaped {
-            return write(s.plain_bytes(raw));
+            return column.put_part(at, s.bytes(), raw.start..raw.end);
         }
         let text = s.unescaped(raw).ok_or(Fault::Value(Found::HalfPair))?;
-        return write(text.as_bytes());
+        return column.put(at, text.as_bytes());
     }
     match scalar(s)? {
-        Scalar::Number(text) => write(text.as_bytes()),
-        Scalar::Boolean(true) => write(b"true"),
-        Scalar::Boolean(false) => write(b"false"),
-        Scalar::Text(text) => write(text.as_bytes()),
+        Scalar::Number(text) => column.put(at, text.as_bytes()),
+        Scalar::Boolean(true) => column.put(at, b"true"),
+        Scalar::Boolean(false) => column.put(at, b"false"),
+        Scalar::Text(text) => column.put(at, text.as_bytes()),
     }
 }
 

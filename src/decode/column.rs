@@ -106,7 +106,7 @@ impl Column {
             return Ok(());
         }
         match self {
-            Self::Text(c) => cast::text(s, |text| c.put(at, text)),
+            Self::Text(c) => cast::text(s, c, at),
             Self::Struct(c) => return c.read(at, s),
             Self::List(c) => return c.read(at, s),
             Self::Map(c) => return c.read(at, s),

@@ -39,7 +39,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The string that starts here; the caller has seen its quote.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw_string(&mut self) -> Result<RawStr> {
         let bytes = self.bytes();
         let start = self.pos + 1;
@@ -69,12 +69,6 @@ impl<'a> Scanner<'a> {
         }
         self.pos = end + 1;
         Ok(RawStr { start, end, escaped })
-    }
-
-    /// The bytes of a literal without escapes.
-    #[inline]
-    pub(super) fn plain_bytes(&self, raw: RawStr) -> &'a [u8] {
-        self.bytes().get(raw.start..raw.end).unwrap_or_default()
     }
 
     /// What a literal stands for; `None` when it holds half a surrogate pair.
