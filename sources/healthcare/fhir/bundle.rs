@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{instant::Instant, outcome};
 use crate::{
-    decode::Scanner,
+    decode::{Kind, Member, Names, Scanner},
     error::{Error, ErrorKind, Result},
 };
 
@@ -30,6 +30,75 @@ pub(super) enum Mode {
     Include,
     /// What the server has to say about the search.
     Outcome,
+}
+
+/// The names that are looked for around and at the top of each resource.
+pub(super) struct Envelope {
+    entry: Names<InEntry>,
+    search: Names<()>,
+    resource: Names<InResource>,
+    meta: Names<InMeta>,
+}
+
+#[derive(Clone, Copy)]
+enum InEntry {
+    FullUrl,
+    Resource,
+    Search,
+}
+
+#[derive(Clone, Copy)]
+enum InResource {
+    Type,
+    Id,
+    Meta,
+}
+
+#[derive(Clone, Copy)]
+enum InMeta {
+    VersionId,
+    LastUpdated,
+    Tag,
+}
+
+impl Envelope {
+    pub(super) fn new() -> Self {
+        Self {
+            entry: Names::new([
+                ("fullUrl", InEntry::FullUrl),
+                ("resource", InEntry::Resource),
+                ("search", InEntry::Search),
+            ]),
+            search: Names::new([("mode", ())]),
+            resource: Names::new([
+                ("resourceType", InResource::Type),
+                ("id", InResource::Id),
+                ("meta", InResource::Meta),
+            ]),
+            meta: Names::new([
+                ("versionId", InMeta::VersionId),
+                ("lastUpdated", InMeta::LastUpdated),
+                ("tag", InMeta::Tag),
+            ]),
+        }
+    }
+
+    fn search_mode(&self, scanner: &mut Scanner<'_>) -> Result<Mode> {
+        let mut mode = Mode::Match;
+        let mut members = self.search.enter(scanner)?;
+        while let Some(member) = members.next(scanner)? {
+            if member == Member::Other {
+                scanner.skip()?;
+                continue;
+            }
+            mode = match optional_text(scanner)?.as_deref() {
+                Some("include") => Mode::Include,
+                Some("outcome") => Mode::Outcome,
+                _ => Mode::Match,
+            };
+        }
+        Ok(mode)
+    }
 }
 
 /// The members of a resource that decide what becomes of it.
@@ -86,6 +155,7 @@ impl<'a> Page<'a> {
     /// that value; `entry` is called after each entry with what `resource` returned, where there was one.
     pub(super) fn each_entry<C, R>(
         self,
+        envelope: &Envelope,
         context: &mut C,
         mut resource: impl FnMut(&mut C, &mut Scanner<'a>) -> Result<R>,
         mut entry: impl FnMut(&mut C, Option<R>, Mode) -> Result<()>,
@@ -94,12 +164,12 @@ impl<'a> Page<'a> {
         scanner.enter_array()?;
         while scanner.next_element()? {
             let (mut found, mut mode) = (None, Mode::Match);
-            scanner.enter_object()?;
-            while let Some(key) = scanner.next_key()? {
-                match &*key {
-                    "resource" => found = Some(resource(context, &mut scanner)?),
-                    "search" => mode = search_mode(&mut scanner)?,
-                    _ => drop(scanner.skip()?),
+            let mut members = envelope.entry.enter(&mut scanner)?;
+            while let Some(member) = members.next(&mut scanner)? {
+                match member {
+                    Member::Known(InEntry::Resource) => found = Some(resource(context, &mut scanner)?),
+                    Member::Known(InEntry::Search) => mode = envelope.search_mode(&mut scanner)?,
+                    Member::Known(InEntry::FullUrl) | Member::Other => drop(scanner.skip()?),
                 }
             }
             entry(context, found, mode)?;
@@ -116,23 +186,23 @@ impl<'a> Page<'a> {
 
 impl<'a> Header<'a> {
     /// Looks ahead for the members that decide, which usually stand first; the scanner stays where it was.
-    pub(super) fn peek(scanner: &Scanner<'a>) -> Result<Self> {
+    pub(super) fn peek(scanner: &Scanner<'a>, envelope: &Envelope) -> Result<Self> {
         let mut scanner = scanner.clone();
         let mut header = Self::default();
         let (mut has_type, mut has_meta) = (false, false);
-        scanner.enter_object()?;
-        while let Some(key) = scanner.next_key()? {
-            match &*key {
-                "resourceType" => {
+        let mut members = envelope.resource.enter(&mut scanner)?;
+        while let Some(member) = members.next(&mut scanner)? {
+            match member {
+                Member::Known(InResource::Type) => {
                     header.resource_type = scanner.string()?;
                     has_type = true;
                 }
-                "id" => header.id = optional_text(&mut scanner)?,
-                "meta" => {
-                    header.read_meta(&mut scanner)?;
+                Member::Known(InResource::Id) => header.id = optional_text(&mut scanner)?,
+                Member::Known(InResource::Meta) => {
+                    header.read_meta(&mut scanner, envelope)?;
                     has_meta = true;
                 }
-                _ => drop(scanner.skip()?),
+                Member::Other => drop(scanner.skip()?),
             }
             if has_type && has_meta && header.id.is_some() {
                 break;
@@ -141,17 +211,17 @@ impl<'a> Header<'a> {
         Ok(header)
     }
 
-    fn read_meta(&mut self, scanner: &mut Scanner<'a>) -> Result<()> {
-        if scanner.peek()? != crate::decode::Kind::Object {
+    fn read_meta(&mut self, scanner: &mut Scanner<'a>, envelope: &Envelope) -> Result<()> {
+        if scanner.peek()? != Kind::Object {
             return scanner.skip().map(drop);
         }
-        scanner.enter_object()?;
-        while let Some(key) = scanner.next_key()? {
-            match &*key {
-                "lastUpdated" => self.last_updated = stamp_text(scanner)?,
-                "versionId" => self.version = optional_text(scanner)?,
-                "tag" => self.subsetted |= scanner.skip()?.contains("\"SUBSETTED\""),
-                _ => drop(scanner.skip()?),
+        let mut members = envelope.meta.enter(scanner)?;
+        while let Some(member) = members.next(scanner)? {
+            match member {
+                Member::Known(InMeta::LastUpdated) => self.last_updated = stamp_text(scanner)?,
+                Member::Known(InMeta::VersionId) => self.version = optional_text(scanner)?,
+                Member::Known(InMeta::Tag) => self.subsetted |= scanner.skip()?.contains("\"SUBSETTED\""),
+                Member::Other => drop(scanner.skip()?),
             }
         }
         Ok(())
@@ -173,7 +243,7 @@ pub(super) struct NotAnInstant;
 /// A string's text, or `None` for anything else.
 fn optional_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
     match scanner.peek()? {
-        crate::decode::Kind::String => scanner.string().map(Some),
+        Kind::String => scanner.string().map(Some),
         _ => scanner.skip().map(|_| None),
     }
 }
@@ -181,8 +251,8 @@ fn optional_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> 
 /// A stamp's text; of a value that is neither text nor null its JSON, which is no instant.
 fn stamp_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
     match scanner.peek()? {
-        crate::decode::Kind::String => scanner.string().map(Some),
-        crate::decode::Kind::Null => scanner.skip().map(|_| None),
+        Kind::String => scanner.string().map(Some),
+        Kind::Null => scanner.skip().map(|_| None),
         _ => scanner.skip().map(|json| Some(Cow::Borrowed(json))),
     }
 }
@@ -223,24 +293,6 @@ fn links<'a>(scanner: &mut Scanner<'a>) -> Result<(Link<'a>, Link<'a>)> {
     Ok((next, own))
 }
 
-fn search_mode(scanner: &mut Scanner<'_>) -> Result<Mode> {
-    let mut mode = Mode::Match;
-    scanner.enter_object()?;
-    while let Some(key) = scanner.next_key()? {
-        match &*key {
-            "mode" => {
-                mode = match optional_text(scanner)?.as_deref() {
-                    Some("include") => Mode::Include,
-                    Some("outcome") => Mode::Outcome,
-                    _ => Mode::Match,
-                }
-            }
-            _ => drop(scanner.skip()?),
-        }
-    }
-    Ok(mode)
-}
-
 fn not_a_bundle() -> Error {
     Error::new(ErrorKind::Protocol, "the answer is JSON, but not a FHIR Bundle")
         .help("check that 'base_url' is the root of a FHIR R4 server")
@@ -256,10 +308,12 @@ mod tests {
         let page = Page::open(text)?;
         let next = page.next.as_deref().map(str::to_owned);
         let mut rows = Rows::new();
+        let envelope = Envelope::new();
         page.each_entry(
+            &envelope,
             &mut rows,
             |_, scanner| {
-                let header = Header::peek(scanner)?;
+                let header = Header::peek(scanner, &envelope)?;
                 scanner.skip()?;
                 Ok(header.id.unwrap_or_default().into_owned())
             },
@@ -308,7 +362,7 @@ mod tests {
         let text = r#"{"name":[{"id":"x"}],"id":"p1","meta":{"tag":[{"code":"SUBSETTED"}],"versionId":"3",
             "lastUpdated":"2024-01-01T00:00:00Z"},"resourceType":"Patient"}"#;
         let scanner = Scanner::new(text);
-        let header = Header::peek(&scanner).unwrap();
+        let header = Header::peek(&scanner, &Envelope::new()).unwrap();
         assert_eq!((header.resource_type.as_ref(), header.id.as_deref()), ("Patient", Some("p1")));
         assert_eq!((header.version.as_deref(), header.subsetted), (Some("3"), true));
         assert_eq!(header.instant().unwrap(), Instant::parse("2024-01-01T00:00:00Z"));
@@ -317,7 +371,8 @@ mod tests {
 
     #[test]
     fn a_stamp_that_is_no_instant_is_told_apart_from_none() {
-        let header = |text| Header::peek(&Scanner::new(text)).map(|h| h.instant().map_err(drop)).unwrap();
+        let header =
+            |text| Header::peek(&Scanner::new(text), &Envelope::new()).map(|h| h.instant().map_err(drop)).unwrap();
         assert_eq!(header(r#"{"resourceType":"Patient","id":"a"}"#), Ok(None));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":"soon"}}"#), Err(()));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":1704067200}}"#), Err(()));

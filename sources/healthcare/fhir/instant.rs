@@ -15,6 +15,9 @@ impl Instant {
     /// 1970-01-01: where splitting a range without lower bound begins.
     pub(super) const EPOCH: Self = Self(0);
 
+    /// Before everything that can be read.
+    pub(super) const BEFORE_ALL: Self = Self(i128::MIN);
+
     /// 2200-01-01: later than anything that a server has stamped.
     pub(super) const FAR_FUTURE: Self = Self(7_258_118_400 * SECOND);
 

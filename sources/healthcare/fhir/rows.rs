@@ -5,11 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use ahash::RandomState;
 use arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
 use bytes::Bytes;
 
 use super::{
-    bundle::{Header, Mode, Page},
+    bundle::{Envelope, Header, Mode, Page},
     instant::Instant,
     offset::{MOST_SENT, keep_newest},
     row_id::{Hash, Seal},
@@ -115,7 +116,8 @@ pub(super) struct Rows {
     decoder: Decoder,
     bad_rows: BadRows,
     overlap: Arc<Overlap>,
-    known: HashMap<Hash, Known>,
+    envelope: Arc<Envelope>,
+    known: HashMap<Hash, Known, RandomState>,
     most_known: usize,
     /// What this walk has seen beyond `most_known`.
     counted: HashSet<u64>,
@@ -133,17 +135,22 @@ pub(super) struct Rows {
 }
 
 /// A resource seen since [`Rows`] was made, in this walk or an earlier one.
+///
+/// There are as many as resources in a window: it is kept small.
 #[derive(Clone, Copy)]
 struct Known {
     version: Hash,
-    stamp: Option<Instant>,
+    /// [`Instant::BEFORE_ALL`] when there is none.
+    stamp: Instant,
     walk: u32,
+    /// The batch that was open when it was seen, and its row there or [`NO_ROW`].
+    batch: u32,
+    row: u32,
     /// Sent or quarantined, or known from the last run.
     settled: bool,
-    /// The batch that was open when it was seen, and its row there.
-    batch: u32,
-    row: Option<u32>,
 }
+
+const NO_ROW: u32 = u32::MAX;
 
 /// More resources than this are not told apart; repeated ones are then sent again, which keyed tables bear.
 const MOST_KNOWN: usize = 1 << 20;
@@ -174,6 +181,8 @@ struct Resource {
     /// Wanted and not sent before.
     is_new: bool,
     wanted: bool,
+    /// What was known before.
+    known: Option<Known>,
 }
 
 impl Rows {
@@ -183,7 +192,8 @@ impl Rows {
             decoder,
             bad_rows,
             overlap,
-            known: HashMap::new(),
+            envelope: Arc::new(Envelope::new()),
+            known: HashMap::default(),
             most_known: MOST_KNOWN,
             counted: HashSet::new(),
             walk_number: 0,
@@ -227,9 +237,11 @@ impl Rows {
     /// [`Data`](ErrorKind::Data) for a row that does not fit, unless such rows are quarantined.
     pub(super) fn take_page(&mut self, text: &str, scope: Scope, span: Span) -> Result<()> {
         let page = Page::open(text)?;
+        let envelope = Arc::clone(&self.envelope);
         let result = page.each_entry(
+            &envelope,
             self,
-            |rows, scanner| rows.resource(scanner, scope),
+            |rows, scanner| rows.resource(scanner, scope, &envelope),
             |rows, found, mode| rows.entry(found, mode, span),
         );
         self.decoder.truncate(self.kept.0);
@@ -237,8 +249,8 @@ impl Rows {
         result
     }
 
-    fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope) -> Result<Found> {
-        let header = Header::peek(scanner)?;
+    fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<Found> {
+        let header = Header::peek(scanner, envelope)?;
         if header.resource_type != self.table {
             scanner.skip()?;
             return Ok(Found::Foreign);
@@ -257,20 +269,21 @@ impl Rows {
             None if stamp.is_none() || self.overlap.touches(stamp) => id.and(scanner.clone().skip()?),
             None => id.and(header.last_updated.as_deref().unwrap_or_default()),
         };
-        let is_new = wanted && !self.is_old(id, version, stamp);
+        let known = self.known.get(&id).copied();
+        let is_new = wanted && !self.is_old(known, version, stamp);
         if is_new {
             self.decode(scanner)?;
         } else {
             scanner.skip()?;
         }
         let subsetted = header.subsetted;
-        Ok(Found::Ours(Resource { id, version, stamp, subsetted, is_new, wanted }))
+        Ok(Found::Ours(Resource { id, version, stamp, subsetted, is_new, wanted, known }))
     }
 
     /// Whether this version, or a newer one, was sent.
-    fn is_old(&self, id: Hash, version: Hash, stamp: Option<Instant>) -> bool {
-        let known = self.known.get(&id).filter(|known| known.settled);
-        known.is_some_and(|known| known.version == version || (stamp.is_some() && stamp < known.stamp))
+    fn is_old(&self, known: Option<Known>, version: Hash, stamp: Option<Instant>) -> bool {
+        let known = known.filter(|known| known.settled);
+        known.is_some_and(|known| known.version == version || stamp.is_some_and(|stamp| stamp < known.stamp))
             || self.overlap.was_sent(stamp, version)
     }
 
@@ -302,13 +315,14 @@ impl Rows {
         let text = scanner.skip()?;
         let version = Hash::of(text);
         let id = header.id.as_deref().map_or(version, Hash::of);
-        let is_new = wanted && !self.is_old(id, version, stamp);
+        let known = self.known.get(&id).copied();
+        let is_new = wanted && !self.is_old(known, version, stamp);
         if is_new {
             let key = header.id.as_deref().map(|id| serde_json::json!({ "id": id }).to_string());
             let record = Bytes::copy_from_slice(text.as_bytes());
             self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason: reason.to_owned(), record });
         }
-        let resource = Resource { id, version, stamp, subsetted: false, is_new, wanted };
+        let resource = Resource { id, version, stamp, subsetted: false, is_new, wanted, known };
         Ok(Found::Ours(resource))
     }
 
@@ -326,13 +340,12 @@ impl Rows {
     }
 
     fn keep(&mut self, resource: Resource, span: Span) -> Result<()> {
-        let Resource { id, version, stamp, .. } = resource;
+        let Resource { id, version, stamp, known, .. } = resource;
         if resource.subsetted {
             return Err(Error::new(ErrorKind::Protocol, "the server sends resources with parts left out (SUBSETTED)")
                 .with("table", &self.table)
                 .help("give this client the right to read whole resources"));
         }
-        let known = self.known.get(&id).copied();
         let is_first = match known {
             Some(known) => known.walk != self.walk_number,
             None => self.is_first_sight(id),
@@ -355,11 +368,20 @@ impl Rows {
         self.walk.new += u64::from(resource.is_new);
         self.without_stamp += u64::from(resource.is_new && stamp.is_none());
         let batch = self.batch_number;
-        let mut now = Known { version, stamp, walk: self.walk_number, settled: resource.wanted, batch, row: None };
+        let mut now = Known {
+            version,
+            stamp: stamp.unwrap_or(Instant::BEFORE_ALL),
+            walk: self.walk_number,
+            batch,
+            row: NO_ROW,
+            settled: resource.wanted,
+        };
         if resource.is_new {
-            self.replaced.extend(known.filter(|known| known.batch == batch).and_then(|known| known.row));
-            let row = u32::try_from(self.kept.0).unwrap_or(u32::MAX);
-            now.row = (self.decoder.rows() > self.kept.0).then_some(row);
+            self.replaced
+                .extend(known.filter(|known| known.batch == batch && known.row != NO_ROW).map(|known| known.row));
+            if self.decoder.rows() > self.kept.0 {
+                now.row = u32::try_from(self.kept.0).unwrap_or(NO_ROW);
+            }
         } else if let Some(known) = known.filter(|known| known.settled) {
             now = Known { walk: self.walk_number, ..known };
         }

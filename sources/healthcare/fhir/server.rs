@@ -6,7 +6,7 @@ use url::{Url, form_urlencoded};
 
 use super::{
     answer::{Answer, Unusable},
-    bundle::{Header, Mode, Page},
+    bundle::{Envelope, Header, Mode, Page},
     instant::{Instant, Step},
     learned::{Dialect, LastUpdated, Learned, Totals},
     outcome,
@@ -341,10 +341,12 @@ impl<W: Wire> Server<W> {
     /// The headers of the table's own rows on a page.
     pub(super) fn each_header(&self, reply: &Answer, mut each: impl FnMut(&Header<'_>)) -> Result<()> {
         let page = Page::open(&reply.text)?;
+        let envelope = Envelope::new();
         page.each_entry(
+            &envelope,
             &mut (),
             |_, scanner| {
-                let header = Header::peek(scanner)?;
+                let header = Header::peek(scanner, &envelope)?;
                 scanner.skip()?;
                 Ok(header)
             },
