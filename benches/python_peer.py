@@ -2,7 +2,10 @@
 """Reads a FHIR table the way Python connectors do: json.loads, then dictionaries, one resource after the other.
 
 The figure to beat. Usage: python_peer.py BASE_URL TYPE [PAGE_SIZE [LIMIT]]; prints one JSON line with rows and CPU seconds.
-Standard library only; maps the columns of the compat schema for Patient and Observation into dictionaries and casts them.
+
+Standard library only. Does what such a connector and its framework do, in the same steps: json.loads of the page; each
+resource mapped to a dictionary of the compat columns (Patient and Observation), with raw_json and extension as text; each
+dictionary cast to the table's schema, value by value.
 """
 import json
 import resource
@@ -36,25 +39,12 @@ def identifier(v):
     return {"system": v.get("system"), "value": v.get("value"), "use": v.get("use")}
 
 
-def number(v):
-    return None if v is None else float(v)
-
-
 def quantity(v):
-    return v and {"value": number(v.get("value")), "unit": v.get("unit"), "system": v.get("system"), "code": v.get("code")}
-
-
-def instant(v):
-    if not v:
-        return None
-    if len(v) < 10:
-        v = (v + "-01-01")[:10]
-    t = datetime.fromisoformat(v.replace("Z", "+00:00"))
-    return t if t.tzinfo else t.replace(tzinfo=timezone.utc)
+    return v and {"value": v.get("value"), "unit": v.get("unit"), "system": v.get("system"), "code": v.get("code")}
 
 
 def period(v):
-    return v and {"start": instant(v.get("start")), "end": instant(v.get("end"))}
+    return v and {"start": v.get("start"), "end": v.get("end")}
 
 
 def common(r):
@@ -62,7 +52,7 @@ def common(r):
     return {
         "id": r.get("id"),
         "resourceType": r.get("resourceType"),
-        "lastUpdated": instant((r.get("meta") or {}).get("lastUpdated")),
+        "lastUpdated": (r.get("meta") or {}).get("lastUpdated"),
         "raw_json": json.dumps(r),
         "extension": json.dumps(extension) if extension else None,
     }
@@ -77,7 +67,7 @@ def patient(r):
     row["gender"] = r.get("gender")
     row["birthDate"] = r.get("birthDate")
     row["deceased_boolean"] = r.get("deceasedBoolean")
-    row["deceased_datetime"] = instant(r.get("deceasedDateTime"))
+    row["deceased_datetime"] = r.get("deceasedDateTime")
     fields = ("use", "line", "city", "district", "postalCode", "country")
     row["address"] = [{k: a.get(k) for k in fields} for a in r.get("address", [])]
     row["maritalStatus"] = concept(r.get("maritalStatus"))
@@ -89,9 +79,9 @@ def patient(r):
 def bounds(g):
     low, high = g.get("low") or {}, g.get("high") or {}
     return {
-        "low_value": number(low.get("value")),
+        "low_value": low.get("value"),
         "low_unit": low.get("unit"),
-        "high_value": number(high.get("value")),
+        "high_value": high.get("value"),
         "high_unit": high.get("unit"),
         "type": concept(g.get("type")),
         "text": g.get("text"),
@@ -116,9 +106,9 @@ def observation(r):
     row["code"] = concept(r.get("code"))
     row["subject"] = reference(r.get("subject"))
     row["encounter"] = reference(r.get("encounter"))
-    row["effective_datetime"] = instant(r.get("effectiveDateTime"))
+    row["effective_datetime"] = r.get("effectiveDateTime")
     row["effective_period"] = period(r.get("effectivePeriod"))
-    row["issued"] = instant(r.get("issued"))
+    row["issued"] = r.get("issued")
     row["performer"] = references(r.get("performer"))
     row.update(values(r))
     row["interpretation"] = concepts(r.get("interpretation"))
@@ -133,8 +123,115 @@ def observation(r):
     return row
 
 
+# Types: a word for a scalar, [element] for an array, {name: type} for a struct.
+CODING = {"system": "string", "code": "string", "display": "string"}
+CONCEPT = {"coding": [CODING], "text": "string"}
+REFERENCE = {"reference": "string", "display": "string"}
+IDENTIFIER = {"system": "string", "value": "string", "use": "string"}
+QUANTITY = {"value": "double", "unit": "string", "system": "string", "code": "string"}
+PERIOD = {"start": "timestamp", "end": "timestamp"}
+NAME = {"family": "string", "given": ["string"], "text": "string", "use": "string"}
+ADDRESS = {name: "string" for name in ("use", "city", "district", "postalCode", "country")} | {"line": ["string"]}
+BOUNDS = {
+    "low_value": "double",
+    "low_unit": "string",
+    "high_value": "double",
+    "high_unit": "string",
+    "type": CONCEPT,
+    "text": "string",
+}
+VALUES = {
+    "value_quantity": QUANTITY,
+    "value_codeable_concept": CONCEPT,
+    "value_string": "string",
+    "value_boolean": "boolean",
+    "value_integer": "long",
+    "data_absent_reason": CONCEPT,
+}
+COMMON = {
+    "id": "string",
+    "resourceType": "string",
+    "lastUpdated": "timestamp",
+    "raw_json": "string",
+    "extension": "string",
+}
+SCHEMAS = {
+    "Patient": {
+        **COMMON,
+        "identifier": [IDENTIFIER],
+        "active": "boolean",
+        "name": [NAME],
+        "telecom": [IDENTIFIER],
+        "gender": "string",
+        "birthDate": "string",
+        "deceased_boolean": "boolean",
+        "deceased_datetime": "timestamp",
+        "address": [ADDRESS],
+        "maritalStatus": CONCEPT,
+        "generalPractitioner": [REFERENCE],
+        "managingOrganization": REFERENCE,
+    },
+    "Observation": {
+        **COMMON,
+        "status": "string",
+        "category": [CONCEPT],
+        "code": CONCEPT,
+        "subject": REFERENCE,
+        "encounter": REFERENCE,
+        "effective_datetime": "timestamp",
+        "effective_period": PERIOD,
+        "issued": "timestamp",
+        "performer": [REFERENCE],
+        **VALUES,
+        "interpretation": [CONCEPT],
+        "body_site": CONCEPT,
+        "method": CONCEPT,
+        "specimen": REFERENCE,
+        "device": REFERENCE,
+        "reference_range": [BOUNDS],
+        "has_member": [REFERENCE],
+        "derived_from": [REFERENCE],
+        "component": [{"code": CONCEPT, **VALUES}],
+    },
+}
+
+
+def boolean(v):
+    if isinstance(v, bool):
+        return v
+    if str(v).lower() in ("true", "t", "yes", "y", "1"):
+        return True
+    if str(v).lower() in ("false", "f", "no", "n", "0"):
+        return False
+    raise ValueError("not a boolean")
+
+
+def instant(v):
+    if len(v) < 10:
+        v = (v + "-01-01")[:10]
+    t = datetime.fromisoformat(v.replace("Z", "+00:00"))
+    return t if t.tzinfo else t.replace(tzinfo=timezone.utc)
+
+
+SCALARS = {"string": str, "double": float, "long": int, "boolean": boolean, "timestamp": instant}
+
+
+def cast(value, kind):
+    if value is None:
+        return None
+    if isinstance(kind, dict):
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        return {name: cast(value.get(name), inner) for name, inner in kind.items()}
+    if isinstance(kind, list):
+        if not isinstance(value, list):
+            value = [value]
+        return [cast(element, kind[0]) for element in value]
+    return SCALARS[kind](value)
+
+
 def read(base, kind, page_size, limit):
-    build = {"Patient": patient, "Observation": observation}[kind]
+    build, schema = {"Patient": patient, "Observation": observation}[kind], SCHEMAS[kind]
     url = f"{base}/{kind}?_count={page_size}&_sort=_lastUpdated"
     rows = size = 0
     while url and rows < limit:
@@ -142,7 +239,7 @@ def read(base, kind, page_size, limit):
             body = answer.read()
         size += len(body)
         bundle = json.loads(body)
-        batch = [build(entry["resource"]) for entry in bundle.get("entry", [])]
+        batch = [cast(build(entry["resource"]), schema) for entry in bundle.get("entry", [])]
         rows += len(batch)
         url = next((link["url"] for link in bundle.get("link", []) if link["relation"] == "next"), None)
     return rows, size
