@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::objects::Named;
 use crate::error::Error;
 
 /// The most failures kept; the oldest go first.
@@ -66,6 +67,18 @@ pub(super) struct Object<'a> {
     pub(super) webid: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     pub(super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+impl<'a> Object<'a> {
+    /// An object that the user named.
+    pub(super) fn named(name: &'a str) -> Self {
+        Self { name: Some(name), ..Self::default() }
+    }
+
+    /// An object of a list.
+    pub(super) fn of(object: &'a Named) -> Self {
+        Self { webid: Some(&object.web_id), name: object.name.as_deref(), window: None }
+    }
 }
 
 impl Notes {

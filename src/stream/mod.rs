@@ -1,6 +1,7 @@
 //! Streams of rows: helpers for sources that make them and for hosts that take them.
 //!
-//! A source turns one page function into a [`ReadStream`](crate::ReadStream) with [`pages`]; what else it makes is
+//! A source turns one page function into a [`ReadStream`](crate::ReadStream) with [`pages`], or one function that tells the
+//! whole read with [`produce`]; what else it makes is
 //! wrapped by [`prefetch`] and [`limit_records`].
 //!
 //! A host takes what suits it:
@@ -15,6 +16,7 @@ mod json;
 mod limit;
 mod pages;
 mod prefetch;
+mod produce;
 mod step;
 mod table;
 
@@ -22,5 +24,6 @@ pub use json::json_events;
 pub use limit::limit_records;
 pub use pages::{Page, Pages, pages};
 pub use prefetch::prefetch;
+pub use produce::{Events, produce};
 pub use step::{Step, read_step};
 pub use table::{ArrowTable, arrow_batches, arrow_events};

@@ -1,0 +1,7 @@
+//! Which streams a table is of: by WebID, name, path, filter, element, template, or all.
+
+mod resolve;
+mod select;
+mod tag;
+
+pub(super) use tag::{Tag, TagKind};
