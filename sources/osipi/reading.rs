@@ -10,6 +10,7 @@ use super::{
     client::PiClient,
     config::{ChangeCapture, Compat, OnTagError, TableOptions},
     ledger::{Notes, Object},
+    lists::ListReader,
     tables::{Reader, Table},
 };
 use crate::{
@@ -138,12 +139,11 @@ impl Reading {
     /// [`Config`](ErrorKind::Config) for options that the reader cannot work with.
     pub(super) fn reader(self) -> Result<Box<dyn TableReader>> {
         match self.table.reader {
-            Reader::List(_)
-            | Reader::TimeSeries(_)
-            | Reader::Windows(_)
-            | Reader::EventFrames(_)
-            | Reader::Ledger(_) => Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
-                .with("table", self.table.name)),
+            Reader::List(list) => Ok(Box::new(ListReader { reading: self, list })),
+            Reader::TimeSeries(_) | Reader::Windows(_) | Reader::EventFrames(_) | Reader::Ledger(_) => {
+                Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
+                    .with("table", self.table.name))
+            }
         }
     }
 }
