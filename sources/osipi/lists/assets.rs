@@ -56,6 +56,6 @@ pub(super) async fn databases(out: &mut Out) -> Result<()> {
 }
 
 pub(super) async fn traits(out: &mut Out) -> Result<()> {
-    let listing = Listing::whole("attributetraits", vec![out.selected(&[])]);
+    let listing = Listing::whole("attributetraits", vec![("category", "All".to_owned()), out.selected(&[])]);
     out.list(Object::default(), listing, |_| ()).await
 }

@@ -25,7 +25,7 @@ pub(super) async fn data_servers(out: &mut Out) -> Result<()> {
     let listing = Listing::whole("dataservers", vec![out.selected(&[])]);
     for item in out.reading.client().all_items(listing).await? {
         let server = Named::of(&item)?;
-        if wanted.contains(&server) {
+        if wanted.iter().any(|wanted| wanted.web_id == server.web_id) {
             out.row(&item, |_| Ok(()))?;
         }
     }
@@ -109,7 +109,7 @@ async fn attributes_of(out: &mut Out, points: Vec<Named>) -> Result<()> {
     query.extend(lists.name.iter().map(|name| ("name", name.clone())));
     query.extend(lists.attribute_name_filter.iter().map(|filter| ("nameFilter", filter.clone())));
     let listing = move |point: &Named| Listing::whole(format!("points/{}/attributes", point.web_id), query.clone());
-    each_list(out, points, listing, |out, point, items| point_values(out, point, items)).await
+    each_list(out, points, listing, point_values).await
 }
 
 fn point_values(out: &mut Out, point: &Named, items: &Items) -> Result<()> {

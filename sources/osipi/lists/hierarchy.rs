@@ -43,6 +43,15 @@ impl Element<'_> {
         i64::try_from(below.matches('\\').count()).ok().map(|segments| (segments - 2).max(0))
     }
 
+    /// The parent and depth of an element that was found below `owner`, at `level`: those of its primary path, which may
+    /// be another one than that of the reference by which it was found.
+    pub(super) fn place(&self, owner: Option<&str>, level: i64) -> (Option<String>, i64) {
+        match self.depth().unwrap_or(level) {
+            0 => (None, 0),
+            depth => (self.links.parent("elements").or_else(|| owner.map(str::to_owned)), depth),
+        }
+    }
+
     /// The parent's path, for an element that is not at the top.
     fn parent_path(&self) -> Option<&str> {
         let path = self.path.as_deref()?;

@@ -52,7 +52,8 @@ pub(super) async fn elements(out: &mut Out) -> Result<()> {
                     let webid = canonical(&named.web_id);
                     if seen.insert(webid.clone()) {
                         let element: Element<'_> = parse_item(item)?;
-                        add(out, item, &element, parent, Some(i64::from(depth)), root.database.as_deref())?;
+                        let (parent, depth) = element.place(parent, i64::from(depth));
+                        add(out, item, &element, parent.as_deref(), Some(depth), root.database.as_deref())?;
                         order.push(webid.clone());
                         below.insert(webid, named);
                     }

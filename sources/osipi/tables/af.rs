@@ -15,7 +15,6 @@ const ASSET_SERVERS: &[Column] = &[
     own("description", Kind::Text).at("Description"),
     own("is_connected", Kind::Boolean).at("IsConnected"),
     own("server_version", Kind::Text).at("ServerVersion"),
-    own("server_time", Kind::Timestamp).at("ServerTime"),
     OWN_INGESTED,
 ];
 
