@@ -7,6 +7,7 @@ mod batch;
 mod client;
 mod config;
 mod connector;
+mod controller;
 mod faults;
 mod items;
 mod ledger;

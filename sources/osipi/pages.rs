@@ -18,6 +18,8 @@ pub(super) struct Pager {
     floor: Micros,
     end: Micros,
     max_count: u32,
+    /// Nothing has been asked yet.
+    fresh: bool,
 }
 
 /// The next question.
@@ -43,7 +45,7 @@ pub(super) enum Verdict {
 impl Pager {
     /// A window of a stream, read by at most `max_count` events at a time.
     pub(super) fn new(start: Micros, end: Micros, max_count: u32) -> Self {
-        Self { floor: start, end, max_count: max_count.max(1) }
+        Self { floor: start, end, max_count: max_count.max(1), fresh: true }
     }
 
     /// What to ask.
@@ -62,6 +64,21 @@ impl Pager {
         self.end
     }
 
+    /// How many events are asked for at a time.
+    pub(super) fn max_count(&self) -> u32 {
+        self.max_count
+    }
+
+    /// Sets how many events are asked for at a time.
+    pub(super) fn set_max_count(&mut self, max_count: u32) {
+        self.max_count = max_count.max(1);
+    }
+
+    /// Whether nothing has been asked yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Whether an event of an answer belongs to what is still to be read.
     #[inline]
     pub(super) fn keeps(&self, at: Micros) -> bool {
@@ -74,6 +91,7 @@ impl Pager {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when more events share one microsecond than the server gives at a time.
     pub(super) fn answer(&mut self, events: usize, last: Option<Micros>, cap: u32) -> Result<Verdict> {
+        self.fresh = false;
         let Some(last) = last.filter(|_| events >= self.max_count as usize) else {
             self.floor = self.end;
             return Ok(Verdict::Done);

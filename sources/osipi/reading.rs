@@ -12,6 +12,7 @@ use super::{
     ledger::{Notes, Object},
     lists::ListReader,
     tables::{Reader, Table},
+    timeseries,
 };
 use crate::{
     clock::Clock,
@@ -97,10 +98,9 @@ impl Reading {
     /// How the rows are stored.
     pub(super) fn metadata(&self) -> TableMetadata {
         let mut metadata = self.table.metadata(self.is_compat());
-        let follows_changes = self.options.recorded.change_capture != ChangeCapture::None;
+        // Late and edited events are followed; deletions are not reported.
         if metadata.ingestion_type == IngestionType::CdcWithDeletes
             && matches!(self.table.reader, Reader::TimeSeries(_))
-            && !follows_changes
         {
             metadata.ingestion_type = IngestionType::Cdc;
         }
@@ -140,7 +140,8 @@ impl Reading {
     pub(super) fn reader(self) -> Result<Box<dyn TableReader>> {
         match self.table.reader {
             Reader::List(list) => Ok(Box::new(ListReader { reading: self, list })),
-            Reader::TimeSeries(_) | Reader::Windows(_) | Reader::EventFrames(_) | Reader::Ledger(_) => {
+            Reader::TimeSeries(_) => timeseries::reader(self),
+            Reader::Windows(_) | Reader::EventFrames(_) | Reader::Ledger(_) => {
                 Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
                     .with("table", self.table.name))
             }

@@ -70,6 +70,11 @@ impl<'a> Scanner<'a> {
             .map_err(|e| Error::new(ErrorKind::Protocol, "the text is not UTF-8").with("byte", e.valid_up_to()))
     }
 
+    /// All of the text.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// How many bytes have been read.
     pub fn position(&self) -> usize {
         self.pos

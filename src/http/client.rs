@@ -158,6 +158,11 @@ impl HttpClient {
         }
     }
 
+    /// The most requests under way at a time: more work than this prepared ahead is of no use.
+    pub fn max_concurrency(&self) -> usize {
+        self.inner.settings.max_concurrency
+    }
+
     /// What this client and its clones have done so far.
     pub fn activity(&self) -> Activity {
         self.inner.counters.read()

@@ -1,6 +1,7 @@
 //! The OSI PI source.
 
 mod lists;
+mod recorded;
 mod tables;
 
 use std::sync::Arc;

@@ -1,0 +1,244 @@
+//! Packs windows of many tags into few requests: by how many events each is expected to hold, a batch is about as large as
+//! asked for, and no tag waits for another.
+
+use std::collections::VecDeque;
+
+use super::{pages::Pager, time::Micros};
+
+/// Bytes of JSON that an event takes, about.
+const EVENT_BYTES: f64 = 150.0;
+/// How much of a page a window is meant to fill.
+const FILL: f64 = 0.8;
+/// The first window of a tag of which nothing is known.
+const FIRST_WINDOW: Micros = 86_400_000_000;
+/// The weight of what was seen last.
+const NEWEST_WEIGHT: f64 = 0.5;
+
+/// What the controller is asked to keep to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Requests in a batch.
+    pub(super) requests: usize,
+    /// Events of one stream in an answer.
+    pub(super) max_count: u32,
+    /// Size of an answer to aim for.
+    pub(super) bytes: f64,
+    /// The longest window.
+    pub(super) window: Option<Micros>,
+}
+
+/// Which part of a tag's history a job reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// What is new.
+    Tail,
+    /// A window before that.
+    Gap,
+}
+
+/// A window of a tag that is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// The tag's place in the plan.
+    pub(super) tag: usize,
+    pub(super) lane: Lane,
+    pub(super) pager: Pager,
+    /// Whether the newest event of the window may be the newest of the tag.
+    pub(super) open: bool,
+}
+
+/// How many events per second each tag has, as far as is known.
+#[derive(Clone, Debug)]
+pub(super) struct Densities(Vec<Option<f64>>);
+
+impl Densities {
+    pub(super) fn unknown(tags: usize) -> Self {
+        Self(vec![None; tags])
+    }
+
+    pub(super) fn of(&self, tag: usize) -> Option<f64> {
+        self.0.get(tag).copied().flatten()
+    }
+
+    /// Learns from a window: how many events it held.
+    pub(super) fn learn(&mut self, tag: usize, events: usize, span: Micros) {
+        if span <= 0 {
+            return;
+        }
+        let seen = events as f64 / (span as f64 / 1e6);
+        if let Some(known) = self.0.get_mut(tag) {
+            *known = Some(known.map_or(seen, |known| known * (1.0 - NEWEST_WEIGHT) + seen * NEWEST_WEIGHT));
+        }
+    }
+
+    /// How many events a window is expected to hold.
+    fn expected(&self, tag: usize, span: Micros) -> Option<f64> {
+        self.of(tag).map(|density| density * span as f64 / 1e6)
+    }
+
+    /// How long a window may be to fill a page.
+    pub(super) fn window(&self, tag: usize, limits: &Limits) -> Micros {
+        let longest = limits.window.unwrap_or(Micros::MAX);
+        let by_density = match self.of(tag) {
+            None => FIRST_WINDOW,
+            Some(density) if density <= 0.0 => Micros::MAX,
+            // A float that is too large becomes the largest number.
+            Some(density) => (f64::from(limits.max_count) * FILL / density * 1e6) as Micros,
+        };
+        by_density.clamp(1_000_000, longest.max(1_000_000))
+    }
+}
+
+/// Jobs that wait, and the batches made of them.
+#[derive(Debug)]
+pub(super) struct Controller {
+    limits: Limits,
+    waiting: VecDeque<Job>,
+}
+
+impl Controller {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, waiting: VecDeque::new() }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn push(&mut self, job: Job) {
+        self.waiting.push_back(job);
+    }
+
+    /// What goes on with a window that was read in part comes first.
+    pub(super) fn push_first(&mut self, job: Job) {
+        self.waiting.push_front(job);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Drops what waits for a tag.
+    pub(super) fn drop_tag(&mut self, tag: usize) {
+        self.waiting.retain(|job| job.tag != tag);
+    }
+
+    /// The most events to ask for: twice what is expected, so that an answer stays bounded when a tag bursts.
+    fn max_count(&self, densities: &Densities, job: &Job) -> u32 {
+        let span = job.pager.end() - job.pager.floor();
+        let wanted = match densities.expected(job.tag, span) {
+            Some(events) => events * 2.0 + 200.0,
+            None => (self.limits.bytes / EVENT_BYTES / self.limits.requests as f64).max(1000.0),
+        };
+        // Cut to what fits.
+        self.limits.max_count.min(wanted as u32).max(1)
+    }
+
+    fn bytes(&self, densities: &Densities, job: &Job) -> f64 {
+        let span = job.pager.end() - job.pager.floor();
+        let expected = densities.expected(job.tag, span).unwrap_or(0.0);
+        expected.min(f64::from(job.pager.max_count())) * EVENT_BYTES + 100.0
+    }
+
+    /// The next batch; `None` when too little waits to fill one and `only_full` is asked for, or nothing at all.
+    pub(super) fn batch(&mut self, densities: &Densities, only_full: bool) -> Option<Vec<Job>> {
+        let mut bytes = 0.0;
+        let mut take = 0;
+        let mut full = false;
+        for job in &self.waiting {
+            let more = self.bytes(densities, job);
+            if take == self.limits.requests || (take > 0 && bytes + more > self.limits.bytes) {
+                full = true;
+                break;
+            }
+            bytes += more;
+            take += 1;
+        }
+        full |= take == self.limits.requests;
+        if take == 0 || (only_full && !full) {
+            return None;
+        }
+        let mut jobs: Vec<Job> = self.waiting.drain(..take).collect();
+        for job in jobs.iter_mut().filter(|job| job.pager.is_fresh()) {
+            let count = self.max_count(densities, job);
+            job.pager.set_max_count(count);
+        }
+        Some(jobs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Micros = 3_600_000_000;
+
+    fn limits() -> Limits {
+        Limits { requests: 100, max_count: 10_000, bytes: 16e6, window: None }
+    }
+
+    fn job(tag: usize, hours: i64) -> Job {
+        Job { tag, lane: Lane::Tail, pager: Pager::new(0, hours * HOUR, 10_000), open: true }
+    }
+
+    fn packed(density: Option<f64>, tags: usize, hours: i64) -> Vec<usize> {
+        let mut densities = Densities::unknown(tags);
+        if let Some(density) = density {
+            (0..tags).for_each(|tag| densities.learn(tag, (density * 3600.0) as usize, HOUR));
+        }
+        let mut controller = Controller::new(limits());
+        (0..tags).for_each(|tag| controller.push(job(tag, hours)));
+        std::iter::from_fn(|| controller.batch(&densities, false)).map(|jobs| jobs.len()).collect()
+    }
+
+    #[test]
+    fn slow_tags_fill_batches_by_count_and_fast_ones_by_size() {
+        assert_eq!(packed(Some(1.0 / 60.0), 250, 1), [100, 100, 50]);
+        // 1,440 events of 150 bytes: 216 kB each.
+        assert_eq!(packed(Some(1.0 / 60.0), 200, 24), [74, 74, 52]);
+        assert_eq!(packed(None, 200, 24), [100, 100]);
+    }
+
+    #[test]
+    fn windows_follow_the_density() {
+        let mut densities = Densities::unknown(3);
+        densities.learn(0, 3600, HOUR);
+        densities.learn(1, 0, HOUR);
+        assert_eq!(densities.window(0, &limits()), 8_000_000_000);
+        assert_eq!(densities.window(1, &limits()), Micros::MAX);
+        assert_eq!(densities.window(2, &limits()), FIRST_WINDOW);
+        densities.learn(0, 0, HOUR);
+        assert_eq!(densities.of(0), Some(0.5));
+        let bounded = Limits { window: Some(HOUR), ..limits() };
+        assert_eq!(densities.window(1, &bounded), HOUR);
+    }
+
+    #[test]
+    fn only_full_batches_go_out_while_others_are_under_way() {
+        let densities = Densities::unknown(150);
+        let mut controller = Controller::new(limits());
+        (0..150).for_each(|tag| controller.push(job(tag, 1)));
+        assert_eq!(controller.batch(&densities, true).map(|jobs| jobs.len()), Some(100));
+        assert!(controller.batch(&densities, true).is_none());
+        controller.drop_tag(149);
+        controller.push_first(job(7, 1));
+        let rest = controller.batch(&densities, false).unwrap();
+        assert_eq!((rest.len(), rest[0].tag), (50, 7));
+        assert!(controller.is_empty() && controller.batch(&densities, false).is_none());
+    }
+
+    #[test]
+    fn an_answer_stays_bounded_when_a_tag_bursts() {
+        let mut densities = Densities::unknown(1);
+        densities.learn(0, 60, HOUR);
+        let mut controller = Controller::new(limits());
+        controller.push(job(0, 1));
+        let jobs = controller.batch(&densities, false).unwrap();
+        assert_eq!(jobs[0].pager.question().max_count, 320);
+    }
+}

@@ -1,0 +1,176 @@
+//! One batch: asked, decoded, and judged window by window.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
+use super::{
+    super::{
+        controller::Job,
+        pages::Verdict,
+        tags::{Tag, TagKind},
+        time::Micros,
+        values::{PointKind, Values},
+        webid::WebId,
+    },
+    archive::{Answer, Ask, SharedArchive},
+    mark::{Newest, Seen},
+};
+use crate::{
+    decode::Scanner,
+    error::{Error, ErrorKind, Result},
+};
+
+/// Rows of one record batch, about.
+const BATCH_ROWS: usize = 65_536;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// A stream as a batch needs to know it.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) webid: WebId,
+    pub(super) text: Arc<str>,
+    pub(super) kind: PointKind,
+}
+
+impl Stream {
+    pub(super) fn of(tag: &Tag) -> Result<Self> {
+        let kind = match (tag.kind, tag.value_type.as_deref()) {
+            (TagKind::Point, Some(name)) => PointKind::of_point_type(name),
+            _ => PointKind::Unknown,
+        };
+        Ok(Self { webid: WebId::parse(&tag.webid)?, text: tag.webid.as_ref().into(), kind })
+    }
+}
+
+/// What all batches of a run share.
+#[derive(Clone)]
+pub(super) struct Terms {
+    pub(super) archive: SharedArchive,
+    pub(super) streams: Arc<[Stream]>,
+    /// When the read began.
+    pub(super) read_at: Micros,
+    /// The end of the run: events from there on are of the future.
+    pub(super) now: Micros,
+    pub(super) newest: Newest,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A part of its window was read, of so many events in the answer.
+    Read { seen: Seen, events: usize },
+    /// Nothing was read; ask again.
+    Again,
+    /// The stream cannot be read.
+    Failed(Error),
+}
+
+/// A batch that was read.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) jobs: Vec<(Job, Outcome)>,
+}
+
+/// Asks for the windows of some jobs and decodes what comes.
+///
+/// # Errors
+/// What makes the whole batch fail; a stream that fails is an [`Outcome`].
+pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
+    let cap = terms.archive.cap();
+    let mut asks = Vec::with_capacity(jobs.len());
+    for job in &mut jobs {
+        if job.pager.max_count() > cap {
+            job.pager.set_max_count(cap);
+        }
+        let stream =
+            terms.streams.get(job.tag).ok_or_else(|| Error::new(ErrorKind::Internal, "a job without a tag"))?;
+        asks.push(Ask { webid: stream.webid.clone(), question: job.pager.question() });
+    }
+    let answers = terms.archive.recorded(&asks).await?;
+    if answers.len() != jobs.len() {
+        return Err(Error::new(ErrorKind::Internal, "a batch has fewer answers than questions"));
+    }
+    let cap = terms.archive.cap();
+    let mut values = Values::new(terms.read_at);
+    let mut fetched = Fetched { batches: Vec::new(), jobs: Vec::with_capacity(jobs.len()) };
+    for ((mut job, answer), stream) in jobs.into_iter().zip(answers).zip(asks.iter().map(|ask| &ask.webid)) {
+        debug_assert!(terms.streams.get(job.tag).is_some_and(|s| s.webid == *stream));
+        let outcome = match answer {
+            Answer::TooMany => Outcome::Again,
+            Answer::Failed(error) => Outcome::Failed(error),
+            Answer::Events { body, asked } => {
+                // The server may have lowered its cap while the question was under way.
+                job.pager.set_max_count(asked);
+                let first = values.rows();
+                let read = decode(&terms, &mut values, &mut job, &body, cap);
+                if read.is_err() {
+                    values.truncate(first);
+                }
+                match read {
+                    Ok(outcome) => outcome,
+                    Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
+                    Err(error) => Outcome::Failed(error),
+                }
+            }
+        };
+        if let Some(stream) = terms.streams.get(job.tag) {
+            values.end_tag(&stream.text);
+        }
+        if values.rows() >= BATCH_ROWS || values.bytes() >= BATCH_BYTES {
+            fetched.batches.push(values.flush()?);
+        }
+        fetched.jobs.push((job, outcome));
+        // Other reads of this thread come to their turn.
+        tokio::task::consume_budget().await;
+    }
+    if values.rows() > 0 {
+        fetched.batches.push(values.flush()?);
+    }
+    Ok(fetched)
+}
+
+fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u32) -> Result<Outcome> {
+    let kind = terms.streams.get(job.tag).map(|s| s.kind).unwrap_or_default();
+    let mut scanner = Scanner::from_utf8(body)?;
+    let text = scanner.text();
+    let from = job.pager.floor();
+    let first = values.rows();
+    let page = values.stream(&mut scanner, text, kind, |at| job.pager.keeps(at))?;
+    scanner.end()?;
+    let to = match job.pager.answer(page.events, page.last, cap)? {
+        Verdict::Done => job.pager.end(),
+        Verdict::TakeBefore(t) => {
+            values.truncate(values.first_from(first, t));
+            t
+        }
+        Verdict::AskForMore => {
+            values.truncate(first);
+            return Ok(Outcome::Again);
+        }
+    };
+    let is_end = to == job.pager.end();
+    let rows = values.rows();
+    let at_from = (first..rows).take_while(|row| values.micros(*row) == Some(from)).count();
+    // Events of the future may still be changed and are looked at again by every run.
+    let past = values.first_from(first, terms.now);
+    let last = past.checked_sub(1).filter(|row| *row >= first).and_then(|row| values.micros(row));
+    let last = last.map(|at| {
+        let start = (first..past).rev().take_while(|row| values.micros(*row) == Some(at)).count();
+        (at, start)
+    });
+    if is_end
+        && job.open
+        && let Some((_, count)) = last
+    {
+        match terms.newest {
+            Newest::Provisional => values.mark_snapshot(past - 1),
+            Newest::HeldBack => values.truncate(past - count),
+            Newest::Final => {}
+        }
+    }
+    let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+    let seen = Seen { from, to, is_end, at_from: count(at_from), last: last.map(|(at, rows)| (at, count(rows))) };
+    Ok(Outcome::Read { seen, events: page.events })
+}

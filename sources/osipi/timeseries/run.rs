@@ -1,0 +1,320 @@
+//! One read: from where each tag stands to the end of the run, newest first, with a checkpoint after every so many rows.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::task::JoinSet;
+use tracing::{Instrument, instrument::WithSubscriber};
+
+use super::{
+    super::{
+        controller::{Controller, Densities, Job, Lane},
+        pages::Pager,
+        time::Micros,
+    },
+    fetch::{Fetched, Outcome, Terms, fetch},
+    mark::{Mark, Newest},
+    state::{Deletion, State, TagKey},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Events that may be read again at once when the whole late window holds no more.
+const CHEAP: f64 = 200_000.0;
+
+/// How a read is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// How far to read the tail: the end of the run, or the future horizon.
+    pub(super) horizon: Micros,
+    /// Rows between two checkpoints, about.
+    pub(super) unit_rows: u64,
+    /// Batches under way at a time.
+    pub(super) batches: usize,
+    /// How far back the whole of time may be read again when that is cheap; 0 for never.
+    pub(super) late_window: Micros,
+    /// Nothing before this is read again.
+    pub(super) earliest: Micros,
+}
+
+/// A read under way.
+pub(super) struct Run {
+    terms: Terms,
+    keys: Arc<[TagKey]>,
+    plan: Plan,
+    state: State,
+    controller: Controller,
+    densities: Densities,
+    under_way: JoinSet<Result<Fetched>>,
+    /// Tags that could not be read by this run.
+    failed: HashSet<usize>,
+    /// Windows of gaps that wait or are under way, by tag.
+    taken: Vec<Vec<(Micros, Micros)>>,
+    /// Jobs of tails not yet read to their end.
+    tails: usize,
+    /// Events that the tails held, per second, all tags together.
+    tail_density: f64,
+    rows: u64,
+    started: bool,
+    cheap_checked: bool,
+}
+
+/// What a step of a run brings.
+pub(super) struct Stepped {
+    pub(super) batches: Vec<arrow::record_batch::RecordBatch>,
+    /// A checkpoint is due: everything sent is covered by the state.
+    pub(super) checkpoint: bool,
+    /// Streams that cannot be read.
+    pub(super) failures: Vec<(usize, Error)>,
+    /// Rows that each tag brought.
+    pub(super) read: Vec<(usize, u32)>,
+}
+
+impl Run {
+    /// A read that goes on from `state`, which has begun its run already.
+    pub(super) fn new(
+        terms: Terms,
+        keys: Arc<[TagKey]>,
+        plan: Plan,
+        state: State,
+        controller: Controller,
+        densities: Densities,
+    ) -> Self {
+        let taken = vec![Vec::new(); keys.len()];
+        Self {
+            terms,
+            keys,
+            plan,
+            state,
+            controller,
+            densities,
+            under_way: JoinSet::new(),
+            failed: HashSet::new(),
+            taken,
+            tails: 0,
+            tail_density: 0.0,
+            rows: 0,
+            started: false,
+            cheap_checked: plan.late_window == 0,
+        }
+    }
+
+    /// How far the tags have been read.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) fn densities(&self) -> &Densities {
+        &self.densities
+    }
+
+    /// Leaves a tag out for the rest of the run; its mark stays where it was.
+    pub(super) fn leave_out(&mut self, tag: usize) {
+        self.failed.insert(tag);
+        self.controller.drop_tag(tag);
+    }
+
+    /// The next batch that was read; `None` at the end.
+    ///
+    /// # Errors
+    /// What makes a whole batch fail.
+    pub(super) async fn step(&mut self) -> Result<Option<Stepped>> {
+        if !self.started {
+            self.started = true;
+            self.queue_tails();
+        }
+        loop {
+            if self.tails == 0 {
+                self.read_again_if_cheap();
+                self.queue_gaps();
+            }
+            self.send();
+            let Some(done) = self.under_way.join_next().await else { return Ok(None) };
+            let fetched = match done {
+                Ok(fetched) => fetched?,
+                // Not kept as the cause: a panic's text may quote data.
+                Err(_) => return Err(Error::new(ErrorKind::Internal, "a background task broke off")),
+            };
+            let stepped = self.take(fetched);
+            // While the consumer works on these rows, the next are on their way.
+            self.send();
+            if !stepped.batches.is_empty() || stepped.checkpoint || !stepped.failures.is_empty() {
+                return Ok(Some(stepped));
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        while self.under_way.len() < self.plan.batches {
+            let only_full = self.under_way.len() * 2 >= self.plan.batches;
+            let Some(jobs) = self.controller.batch(&self.densities, only_full) else { return };
+            let work = fetch(self.terms.clone(), jobs);
+            self.under_way.spawn(work.in_current_span().with_current_subscriber());
+        }
+    }
+
+    fn mark_mut(&mut self, tag: usize) -> Option<&mut Mark> {
+        self.state.tags.get_mut(self.keys.get(tag)?)
+    }
+
+    /// Where a tag has got to.
+    pub(super) fn mark(&self, tag: usize) -> Option<&Mark> {
+        self.state.tags.get(self.keys.get(tag)?)
+    }
+
+    fn queue_tails(&mut self) {
+        let keys = Arc::clone(&self.keys);
+        for (tag, key) in keys.iter().enumerate() {
+            let Some(mark) = self.state.tags.get(key).filter(|mark| !mark.done) else { continue };
+            let pager = Pager::new(mark.next, self.plan.horizon.max(mark.next), self.controller.limits().max_count);
+            self.tails += 1;
+            self.controller.push(Job { tag, lane: Lane::Tail, pager, open: true });
+        }
+    }
+
+    /// In small plants everything in the late window is read again by every run.
+    fn read_again_if_cheap(&mut self) {
+        if self.cheap_checked {
+            return;
+        }
+        self.cheap_checked = true;
+        if self.tail_density * self.plan.late_window as f64 / 1e6 > CHEAP {
+            return;
+        }
+        let from = self.terms.now - self.plan.late_window;
+        for (tag, key) in self.keys.iter().enumerate() {
+            if let Some(mark) = self.state.tags.get_mut(key).filter(|_| !self.failed.contains(&tag)) {
+                mark.add_gap(from.max(self.plan.earliest).min(mark.next), mark.next);
+            }
+        }
+    }
+
+    /// The newest windows of gaps, as many as keep all requests busy.
+    fn queue_gaps(&mut self) {
+        let wanted = self.controller.limits().requests * self.plan.batches;
+        let mut room = wanted.saturating_sub(self.controller.len());
+        if room < self.controller.limits().requests {
+            return;
+        }
+        let mut progress = true;
+        while room > 0 && progress {
+            progress = false;
+            for tag in 0..self.keys.len() {
+                if room == 0 {
+                    break;
+                }
+                if let Some(job) = self.next_gap(tag) {
+                    self.controller.push(job);
+                    room -= 1;
+                    progress = true;
+                }
+            }
+        }
+    }
+
+    fn next_gap(&mut self, tag: usize) -> Option<Job> {
+        if self.failed.contains(&tag) {
+            return None;
+        }
+        let mark = self.state.tags.get(self.keys.get(tag)?)?;
+        let taken = self.taken.get(tag)?;
+        let seeks = mark.held.is_none();
+        if seeks && !taken.is_empty() {
+            // The newest event is looked for one window after the other.
+            return None;
+        }
+        // What is not yet taken of the newest gap.
+        let (from, to) = mark.gaps.iter().rev().find_map(|gap| {
+            let to = taken.iter().filter(|t| t.0 >= gap.0 && t.1 <= gap.1).map(|t| t.0).min().unwrap_or(gap.1);
+            (to > gap.0).then_some((gap.0, to))
+        })?;
+        let limits = *self.controller.limits();
+        let span = self.densities.window(tag, &limits);
+        let mut from_window = to.saturating_sub(span).max(from);
+        // A rest that is hardly worth a request of its own comes along.
+        if from_window - from < span / 4 {
+            from_window = from;
+        }
+        let open = mark.seeks_newest(to);
+        self.taken.get_mut(tag)?.push((from_window, to));
+        let pager = Pager::new(from_window, to, limits.max_count);
+        Some(Job { tag, lane: Lane::Gap, pager, open })
+    }
+
+    /// Takes in what a batch brought.
+    fn take(&mut self, fetched: Fetched) -> Stepped {
+        let mut failures = Vec::new();
+        let mut read = Vec::new();
+        for (mut job, outcome) in fetched.jobs {
+            match outcome {
+                Outcome::Again => {
+                    if !self.failed.contains(&job.tag) {
+                        self.controller.push_first(job);
+                    }
+                }
+                Outcome::Failed(error) => {
+                    if job.lane == Lane::Tail {
+                        self.tails -= 1;
+                    }
+                    if !self.failed.contains(&job.tag) {
+                        failures.push((job.tag, error));
+                    }
+                }
+                Outcome::Read { seen, events } => {
+                    let span = seen.to - seen.from;
+                    self.densities.learn(job.tag, events, span);
+                    read.push((job.tag, u32::try_from(events).unwrap_or(u32::MAX)));
+                    let newest = self.terms.newest;
+                    let (read_at, tag) = (self.terms.read_at, job.tag);
+                    let window_end = job.pager.end();
+                    let lane = job.lane;
+                    let Some(mark) = self.mark_mut(tag) else { continue };
+                    let gone = match lane {
+                        Lane::Tail => mark.tail_read(&seen, newest),
+                        Lane::Gap => {
+                            mark.gap_read(&seen, window_end, newest);
+                            Vec::new()
+                        }
+                    };
+                    if newest == Newest::Provisional
+                        && let Some(stream) = self.terms.streams.get(tag)
+                    {
+                        let webid = stream.text.as_ref();
+                        for gone in gone {
+                            self.state.delete(Deletion {
+                                tag: webid.into(),
+                                at: gone.at,
+                                sequence: gone.sequence,
+                                seen: read_at,
+                            });
+                        }
+                    }
+                    if lane == Lane::Tail && span > 0 {
+                        self.tail_density += events.saturating_sub(1) as f64 / (span as f64 / 1e6);
+                    }
+                    if seen.is_end {
+                        match lane {
+                            Lane::Tail => self.tails -= 1,
+                            Lane::Gap => self.release(tag, window_end),
+                        }
+                    } else if !self.failed.contains(&tag) {
+                        let full = self.controller.limits().max_count.max(job.pager.max_count());
+                        job.pager.set_max_count(full);
+                        self.controller.push_first(job);
+                    }
+                }
+            }
+        }
+        let rows: usize = fetched.batches.iter().map(|batch| batch.num_rows()).sum();
+        self.rows += rows as u64;
+        let checkpoint = self.rows >= self.plan.unit_rows;
+        if checkpoint {
+            self.rows = 0;
+        }
+        Stepped { batches: fetched.batches, checkpoint, failures, read }
+    }
+
+    fn release(&mut self, tag: usize, window_end: Micros) {
+        if let Some(taken) = self.taken.get_mut(tag) {
+            taken.retain(|window| window.1 != window_end);
+        }
+    }
+}
