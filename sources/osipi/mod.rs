@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod connector;
 mod controller;
+mod eventframes;
 mod faults;
 mod items;
 mod ledger;
@@ -23,5 +24,6 @@ mod time;
 mod timeseries;
 mod values;
 mod webid;
+mod windows;
 
 pub use connector::OsiPiSource;

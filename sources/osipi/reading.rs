@@ -9,6 +9,7 @@ use futures::stream;
 use super::{
     client::PiClient,
     config::{ChangeCapture, Compat, OnTagError, TableOptions},
+    eventframes::FramesReader,
     ledger::{Notes, Object},
     lists::ListReader,
     tables::{Reader, Table},
@@ -141,7 +142,8 @@ impl Reading {
         match self.table.reader {
             Reader::List(list) => Ok(Box::new(ListReader { reading: self, list })),
             Reader::TimeSeries(_) => timeseries::reader(self),
-            Reader::Windows(_) | Reader::EventFrames(_) | Reader::Ledger(_) => {
+            Reader::EventFrames(table) => Ok(Box::new(FramesReader::new(self, table)?)),
+            Reader::Windows(_) | Reader::Ledger(_) => {
                 Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
                     .with("table", self.table.name))
             }

@@ -1,5 +1,6 @@
 //! The OSI PI source.
 
+mod eventframes;
 mod lists;
 mod recorded;
 mod tables;

@@ -1,0 +1,19 @@
+//! Event frames, followed from their beginning to their end, and what hangs on them.
+
+mod databases;
+mod deletes;
+mod details;
+mod follow;
+mod frame;
+mod keyset;
+mod known;
+mod offset;
+mod once;
+mod present;
+mod reader;
+mod rows;
+mod search;
+mod tracker;
+mod values;
+
+pub(super) use reader::FramesReader;
