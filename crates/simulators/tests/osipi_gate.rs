@@ -147,7 +147,7 @@ async fn points_are_found_by_id_and_path_and_keep_their_id_when_renamed() {
     server.delete_point("RENAMED").unwrap();
     assert_eq!(refused(&server, &format!("points/{id}")).await.0, 404);
     let several = good(&server, &format!("points/multiple?webId={id}")).await;
-    assert_eq!(several["Items"][0]["Exception"]["StatusCode"], 404);
+    assert_eq!(several["Items"][0]["Exception"]["Errors"][0], format!("PI Point not found for WebID '{id}'."));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod hash;
 mod json;
 mod lists;
 mod model;
+mod multiple;
 mod options;
 mod oracle;
 mod personality;

@@ -1,6 +1,6 @@
 //! `/dataservers/{webId}/points` and `/points`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     call::{Answer, Call, Refusal, read_web_id},
@@ -8,6 +8,7 @@ use super::{
     json::quoted,
     lists::{Page, fits, whole},
     model::{Point, PointType},
+    multiple::multiple,
     servers::add_links,
     streams::{alive, point_web_id, reachable},
     webid::Kind,
@@ -20,7 +21,10 @@ pub(crate) fn route(call: &Call<'_>, world: &mut World) -> Option<Answer> {
     match call.segments().as_slice() {
         ["dataservers", id, "points"] => get(list(call, world, id)),
         ["points"] => get(by_path(call, world)),
-        ["points", "multiple"] => get(multiple(call, world)),
+        ["points", "multiple"] => {
+            let show = |point| show(call, world, point);
+            get(multiple(call, |id| named(world, id), |path| at_path(world, path), show))
+        }
         ["points", id] => get(named(world, id).and_then(|point| call.ok(show(call, world, point)))),
         ["points", id, "attributes"] => get(attributes(call, world, id)),
         ["points", id, "attributes", name] => get(attribute(call, world, id, name)),
@@ -66,43 +70,6 @@ fn list(call: &Call<'_>, world: &World, id: &str) -> Answer {
 fn by_path(call: &Call<'_>, world: &World) -> Answer {
     let point = at_path(world, call.required("path")?)?;
     call.ok(show(call, world, point))
-}
-
-/// Several points at once; each item says for itself whether it was found.
-fn multiple(call: &Call<'_>, world: &World) -> Answer {
-    let (include, _) = (call.word("includeMode", &[("All", 0), ("ItemOnly", 1), ("IdentifierOnly", 2)])?, ());
-    call.flag("asParallel", false)?;
-    let ids = call.all("webId").map(|id| (id, named(world, id)));
-    let paths = call.all("path").map(|path| (path, at_path(world, path)));
-    let mut items = Vec::new();
-    for (identifier, found) in ids.chain(paths) {
-        let mut item = Map::new();
-        if include != 1 {
-            item.insert("Identifier".to_owned(), json!(identifier));
-            item.insert(
-                "IdentifierType".to_owned(),
-                json!(if identifier.starts_with('\\') { "Path" } else { "WebId" }),
-            );
-        }
-        match found {
-            Ok(point) => {
-                item.insert("Object".to_owned(), show(call, world, point));
-            }
-            Err(refusal) => {
-                item.insert(
-                    "Exception".to_owned(),
-                    json!({ "StatusCode": refusal.status, "Errors": [refusal.message] }),
-                );
-            }
-        }
-        items.push(Value::Object(item));
-    }
-    if items.is_empty() {
-        return Err(Refusal::bad("The parameter 'webId' or 'path' is required."));
-    }
-    call.within_cap("webId", items.len())?;
-    let failed = items.iter().any(|item| item.get("Exception").is_some());
-    call.reply(if failed { 207 } else { 200 }, json!({ "Links": {}, "Items": items }))
 }
 
 /// A point as JSON.

@@ -167,6 +167,16 @@ impl RunningServer {
         numbers.filter_map(|number| world.points.get(number)).map(|point| point.path.clone()).collect()
     }
 
+    /// What a point is like, given by path or name.
+    ///
+    /// # Errors
+    /// When there never was such a point.
+    pub fn point(&self, point: &str) -> Result<PointSpec, SimError> {
+        let world = self.world();
+        let found = world.points.get(find(&world.points, point)?).ok_or_else(|| unknown(point))?;
+        Ok(found.spec.clone())
+    }
+
     /// The WebID of a point, given by path or name.
     ///
     /// # Errors

@@ -37,7 +37,6 @@ fn home(call: &Call<'_>) -> Answer {
         "Self": call.link(""),
         "AssetServers": call.link("assetservers"),
         "DataServers": call.link("dataservers"),
-        "Search": call.link("search"),
         "System": call.link("system"),
     }}))
 }
@@ -59,11 +58,10 @@ fn system(call: &Call<'_>) -> Answer {
 
 fn versions(call: &Call<'_>) -> Answer {
     let version = &call.config.wire.version;
-    let of = |product: &str| json!({ "FullVersion": version, "Build": 1, "MajorMinorRevision": version, "Product": product });
-    call.ok(json!({
-        "PI Web API": of("PI Web API"),
-        "OSIsoft.AFSDK": of("PI AF SDK"),
-    }))
+    // The last number of the four is the build.
+    let (revision, build) = version.rsplit_once('.').unwrap_or((version, "0"));
+    let of = json!({ "FullVersion": version, "MajorMinorRevision": revision, "Build": build });
+    call.ok(json!({ "PI Web API": of, "OSIsoft.AFSDK": of }))
 }
 
 fn data_servers(call: &Call<'_>, world: &World) -> Answer {

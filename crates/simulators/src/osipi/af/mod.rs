@@ -10,7 +10,6 @@ mod generate;
 mod handle;
 mod instant;
 mod lists;
-mod multiple;
 mod object;
 mod options;
 mod oracle;

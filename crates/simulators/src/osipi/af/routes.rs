@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     filters::{self, sort, visible},
-    frame_search, lists, multiple,
+    frame_search, lists,
     object::{Body, Ix, Kind},
     show::{Show, table_data},
     store::Store,
@@ -13,6 +13,7 @@ use super::{
 use crate::osipi::{
     call::{Answer, Call, Refusal, read_web_id},
     lists::{Page, whole},
+    multiple::multiple,
     webid::WebId,
 };
 
@@ -31,7 +32,11 @@ pub(super) fn answer(store: &Store, call: &Call<'_>) -> Option<Answer> {
     match rest {
         [] => Some(call.only_get().and_then(|()| one_or_servers(store, call, kind))),
         ["multiple"] if matches!(kind, Kind::Element | Kind::Attribute | Kind::EventFrame) => {
-            Some(multiple::answer(store, call, kind))
+            Some(Show::new(store, call).and_then(|show| {
+                let (by_web_id, by_path) =
+                    (|id: &str| by_web_id(store, kind, id), |path: &str| at_path(store, kind, path));
+                multiple(call, by_web_id, by_path, |ix| show.object(ix))
+            }))
         }
         [id] => {
             let foreign = WebId::parse(id).is_some_and(|id| Kind::of_web_id(id.kind).is_none());

@@ -2,13 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    object::Kind,
-    routes::{at_path, by_web_id},
-    show::Show,
-    store::Store,
-};
-use crate::osipi::call::{Answer, Call, Refusal};
+use super::call::{Answer, Call, Refusal};
 
 /// What `includeMode` leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,37 +12,39 @@ enum Include {
     Failed,
 }
 
-pub(super) fn answer(store: &Store, call: &Call<'_>, kind: Kind) -> Answer {
+/// Answers with an item for each `webId` and `path` of the call, found by `by_web_id` and `by_path`, as `show` makes it.
+pub(crate) fn multiple<T>(
+    call: &Call<'_>,
+    by_web_id: impl Fn(&str) -> Result<T, Refusal>,
+    by_path: impl Fn(&str) -> Result<T, Refusal>,
+    show: impl Fn(T) -> Value,
+) -> Answer {
     call.only_get()?;
     call.flag("asParallel", false)?;
     let include = call.word(
         "includeMode",
         &[("All", Include::All), ("ItemsWithoutException", Include::Found), ("ItemsWithException", Include::Failed)],
     )?;
-    let show = Show::new(store, call)?;
-    let web_ids = call.all("webId").map(|text| ("WebId", text, by_web_id(store, kind, text)));
-    let paths = call.all("path").map(|text| ("Path", text, at_path(store, kind, text)));
+    let web_ids = call.all("webId").map(|text| ("WebId", text, by_web_id(text)));
+    let paths = call.all("path").map(|text| ("Path", text, by_path(text)));
     let all: Vec<_> = web_ids.chain(paths).collect();
     if all.is_empty() {
         return Err(Refusal::bad("Either 'webId' or 'path' must be specified."));
     }
     call.within_cap("webId", all.len())?;
     let items: Vec<Value> = all
-        .iter()
+        .into_iter()
         .filter(|(_, _, found)| match include {
             Include::All => true,
             Include::Found => found.is_ok(),
             Include::Failed => found.is_err(),
         })
-        .map(|(identifier_type, identifier, found)| match found {
-            Ok(ix) => json!({
-                "Identifier": identifier, "IdentifierType": identifier_type,
-                "Object": show.object(*ix), "Exception": null,
-            }),
-            Err(refusal) => json!({
-                "Identifier": identifier, "IdentifierType": identifier_type,
-                "Object": null, "Exception": refusal.body(),
-            }),
+        .map(|(kind, identifier, found)| {
+            let (object, exception) = match found {
+                Ok(found) => (show(found), Value::Null),
+                Err(refusal) => (Value::Null, refusal.body()),
+            };
+            json!({ "Identifier": identifier, "IdentifierType": kind, "Object": object, "Exception": exception })
         })
         .collect();
     call.reply(207, json!({ "Links": {}, "Items": items }))
