@@ -7,9 +7,11 @@ pub mod healthcare;
 #[cfg(feature = "osipi")]
 pub mod osipi;
 
-/// Adds every source whose feature is on and whose tables can be read; `osipi` joins when its readers are complete.
+/// Adds every source whose feature is on.
 pub(crate) fn register(registry: Registry) -> Registry {
     #[cfg(feature = "fhir")]
     let registry = registry.with(healthcare::fhir::FhirSource);
+    #[cfg(feature = "osipi")]
+    let registry = registry.with(osipi::OsiPiSource);
     registry
 }

@@ -108,6 +108,12 @@ pub trait LakeflowConnect: Send + Sync + 'static {
         Err(whole(table))
     }
 
+    /// Whether a table tells what the other reads of this connection met, so that a host reads it after them.
+    fn tells_of_reads(&self, table: &TableRef) -> bool {
+        let _ = table;
+        false
+    }
+
     /// What this connection has asked of the source so far, for progress and receipts.
     fn activity(&self) -> Activity {
         Activity::default()

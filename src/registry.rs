@@ -6,7 +6,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connector::LakeflowConnect,
     error::{Error, Result},
-    options::{OptionDoc, Options},
+    options::{OptionDoc, OptionKind, Options},
 };
 
 /// Makes connections of one kind of source. A crate of your own implements this and [`LakeflowConnect`].
@@ -19,6 +19,18 @@ pub trait SourceFactory: Send + Sync + 'static {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) with every problem in the options.
     fn connect(&self, options: &Options, context: &Context) -> Result<Arc<dyn LakeflowConnect>>;
+
+    /// What tells the system of these options from another one of its kind: its address, the same however it is written.
+    ///
+    /// Hosts store it beside offsets, which belong to one system. `None`: the options do not say. The default is the text of the
+    /// required [`Url`](OptionKind::Url) option. Never holds a secret; nothing is sent.
+    fn identity(&self, options: &Options) -> Option<String> {
+        let docs = self.descriptor().options;
+        let address = docs.iter().find(|doc| doc.required && matches!(doc.kind, OptionKind::Url))?;
+        let mut names = [address.name].into_iter().chain(address.aliases.iter().copied());
+        let text = names.find_map(|name| options.get(name))?;
+        Some(text.trim().trim_end_matches('/').to_owned())
+    }
 }
 
 /// What a source is called, does and takes.

@@ -8,11 +8,12 @@ use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::{
+    check,
     client::PiClient,
     config::{AuthType, Connection, OPTIONS, TableOptions},
     ledger::Notes,
     reading::{Reading, Source, TableReader},
-    tables,
+    tables::{self, Reader},
 };
 use crate::{
     connector::{Activity, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
@@ -43,9 +44,16 @@ impl SourceFactory for OsiPiSource {
         let connection = Connection::parse(options)?;
         let client = PiClient::new(&connection, context)?;
         let clock = Arc::clone(&context.clock);
-        let source = Source { client, made: clock.now(), clock, notes: Notes::default() };
+        let notes = Notes::new(clock.now());
+        let source = Source { client, clock, notes };
         let login = connection.auth().unwrap_or(AuthType::Anonymous);
         Ok(Arc::new(OsiPiConnection { source: Arc::new(source), login }))
+    }
+
+    fn identity(&self, options: &Options) -> Option<String> {
+        let base = Connection::parse(options).ok()?.base_url().ok()?;
+        // Windows servers do not tell /PIWebAPI from /piwebapi.
+        Some(base.as_str().trim_end_matches('/').to_lowercase())
     }
 }
 
@@ -88,7 +96,7 @@ fn read(
 #[async_trait]
 impl LakeflowConnect for OsiPiConnection {
     async fn describe(&self) -> Result<Vec<(String, String)>> {
-        Ok(vec![("login".to_owned(), self.login.as_str().to_owned())])
+        check::facts(&self.source, self.login).await
     }
 
     async fn list_tables(&self) -> Result<Vec<String>> {
@@ -133,7 +141,32 @@ impl LakeflowConnect for OsiPiConnection {
         kept.map_err(|error| error.with("table", &table.name))
     }
 
+    fn tells_of_reads(&self, table: &TableRef) -> bool {
+        tables::find(&table.name).is_ok_and(|table| matches!(table.reader, Reader::Ledger(_)))
+    }
+
     fn activity(&self) -> Activity {
         self.source.client.http.activity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_the_same_however_its_address_is_written() {
+        let identity = |pairs: &[(&str, &str)]| {
+            OsiPiSource.identity(&pairs.iter().copied().chain([("auth_type", "anonymous")]).collect())
+        };
+        for pairs in [
+            &[("pi_base_url", "https://PI.example.org/PIWebAPI/")][..],
+            &[("pi_web_api_url", "pi.example.org")],
+            &[("host", "pi.example.org"), ("port", "443")],
+        ] {
+            assert_eq!(identity(pairs).as_deref(), Some("https://pi.example.org/piwebapi"), "{pairs:?}");
+        }
+        assert_ne!(identity(&[("host", "pi"), ("port", "8443")]), identity(&[("host", "pi")]));
+        assert_eq!(identity(&[]), None);
     }
 }

@@ -1,9 +1,10 @@
 //! OSI PI: the PI Web API over a PI Data Archive and a PI AF server.
 
-#![allow(dead_code, unused_imports, reason = "the readers of the tables land one by one")]
+#![allow(dead_code, unused_imports, reason = "tables of windows, deletions and the updates feed land one by one")]
 
 mod auth;
 mod batch;
+mod check;
 mod client;
 mod config;
 mod connector;

@@ -10,7 +10,7 @@ use super::{
     client::PiClient,
     config::{ChangeCapture, Compat, OnTagError, TableOptions},
     eventframes::FramesReader,
-    ledger::{Notes, Object},
+    ledger::{LedgerReader, Notes, Object},
     lists::ListReader,
     tables::{Reader, Table},
     timeseries,
@@ -29,8 +29,6 @@ pub(super) struct Source {
     pub(super) client: PiClient,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) notes: Notes,
-    /// When the connection was made: tells its notes from those of another.
-    pub(super) made: DateTime<Utc>,
 }
 
 /// A table to read, with its options.
@@ -143,10 +141,9 @@ impl Reading {
             Reader::List(list) => Ok(Box::new(ListReader { reading: self, list })),
             Reader::TimeSeries(_) => timeseries::reader(self),
             Reader::EventFrames(table) => Ok(Box::new(FramesReader::new(self, table)?)),
-            Reader::Windows(_) | Reader::Ledger(_) => {
-                Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
-                    .with("table", self.table.name))
-            }
+            Reader::Ledger(ledger) => Ok(Box::new(LedgerReader { reading: self, ledger })),
+            Reader::Windows(_) => Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
+                .with("table", self.table.name)),
         }
     }
 }

@@ -1,17 +1,23 @@
 //! The OSI PI source.
 
+mod check;
 mod eventframes;
+mod ledger;
 mod lists;
 mod recorded;
 mod tables;
 
 use std::sync::Arc;
 
-use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result, sources::osipi::OsiPiSource};
-use lakeflow_simulators::osipi::RunningServer;
+use chrono::{DateTime, Utc};
+use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result};
+use lakeflow_simulators::{
+    clock::SimClock,
+    osipi::{Config, RunningServer, Server},
+};
 
 fn connect(options: &Options) -> Result<Arc<dyn LakeflowConnect>> {
-    Registry::builtin().with(OsiPiSource).connect("osipi", options, &Context::new())
+    Registry::builtin().connect("osipi", options, &Context::new())
 }
 
 /// A connection to an address where nothing listens: for what is known without a request.
@@ -24,4 +30,12 @@ fn connect_to(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
     let base = server.base_url();
     let options = [("pi_base_url", base.as_str()), ("auth_type", "anonymous"), ("requests_per_second", "100000")];
     connect(&options.into_iter().collect()).unwrap()
+}
+
+/// Nine points with a day of history, whose clock stands still.
+fn small_plant() -> RunningServer {
+    let now: DateTime<Utc> = "2026-03-18T12:00:00Z".parse().unwrap();
+    let mut config = Config { clock: SimClock::fixed(now), points: 9, ..Config::default() };
+    config.set("days", "1").unwrap();
+    Server::start(config).unwrap()
 }

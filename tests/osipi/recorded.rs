@@ -2,25 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use lakeflow_connect::{
     LakeflowConnect, Offset, Options, ReadEvent, ReadRequest, Records, TableRef, decode::arrow_to_json,
 };
-use lakeflow_simulators::{
-    clock::SimClock,
-    osipi::{Config, RunningServer, Server, Spelling, Ticks},
-};
+use lakeflow_simulators::osipi::{RunningServer, Spelling, Ticks};
 use serde_json::Value;
 
-use super::connect;
-
-fn plant() -> RunningServer {
-    let now: DateTime<Utc> = "2026-03-18T12:00:00Z".parse().unwrap();
-    let mut config = Config { clock: SimClock::fixed(now), points: 9, ..Config::default() };
-    config.set("days", "1").unwrap();
-    Server::start(config).unwrap()
-}
+use super::{connect, small_plant};
 
 fn source(server: &RunningServer) -> std::sync::Arc<dyn LakeflowConnect> {
     let options = Options::new().with("pi_base_url", server.base_url()).with("auth_type", "anonymous");
@@ -94,7 +83,7 @@ fn table(name: &str) -> TableRef {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_read_once_whatever_the_page() {
-    let server = plant();
+    let server = small_plant();
     for name in ["pi_timeseries", "pi_streamset_recorded"] {
         for max_count in ["150", "10000"] {
             let mut lake = Lake::new();
@@ -107,7 +96,7 @@ async fn every_event_is_read_once_whatever_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_stops_after_each_unit_holds_what_the_archive_holds() {
-    let server = plant();
+    let server = small_plant();
     let table = table("pi_timeseries").option("maxCount", "200").option("max_records_per_batch", "1000");
     let (mut lake, mut offset) = (Lake::new(), None);
     for round in 0..10_000 {
@@ -123,7 +112,7 @@ async fn a_host_that_stops_after_each_unit_holds_what_the_archive_holds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_run_brings_what_is_new_and_nothing_is_lost_between() {
-    let server = plant();
+    let server = small_plant();
     let (mut lake, mut offset) = (Lake::new(), None);
     for _ in 0..4 {
         offset = read_on(&server, table("pi_timeseries"), offset, usize::MAX, &mut lake).await;
@@ -142,7 +131,7 @@ async fn a_later_run_brings_what_is_new_and_nothing_is_lost_between() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_fails_is_an_error_or_left_out_and_others_go_on() {
-    let server = plant();
+    let server = small_plant();
     let unknown = "I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA";
     let known = server.web_id(&server.points()[0], Spelling::IdOnly).unwrap();
     let both = table("pi_timeseries").option("tag_webids", format!("{unknown},{known}"));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lakeflow_connect::{
     Error, ErrorKind, Options, Registry, Result, SourceDescriptor,
-    options::{Level, OptionKind, Problems},
+    options::{Level, Problems},
 };
 
 use super::{
@@ -91,9 +91,7 @@ impl Pipeline {
         if self.connection_name.is_some() {
             return Ok(self.connection_name.clone());
         }
-        let descriptor = registry.source(self.source)?.descriptor();
-        let address = descriptor.options.iter().find(|d| d.required && matches!(d.kind, OptionKind::Url));
-        Ok(address.and_then(|doc| self.options.get(doc.name)).map(|url| url.trim().trim_end_matches('/').to_owned()))
+        Ok(registry.source(self.source)?.identity(&self.options))
     }
 
     fn select(&mut self, names: &[String]) -> Result<()> {

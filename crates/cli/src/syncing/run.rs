@@ -47,7 +47,8 @@ impl RunOutcome {
     }
 }
 
-/// Syncs tables, `parallel` at a time, until each has caught up or a stop was asked for.
+/// Syncs tables, `parallel` at a time, until each has caught up or a stop was asked for. Tables that tell of the others' reads
+/// come when those are done.
 pub(crate) async fn run(
     jobs: &Jobs,
     tables: &[TableSpec],
@@ -58,7 +59,29 @@ pub(crate) async fn run(
     let (started_at, started) = (Utc::now(), Instant::now());
     let names: Vec<String> = tables.iter().map(|t| t.source_table.clone()).collect();
     view.begin(&names);
-    let mut done: Vec<(usize, TableOutcome)> = stream::iter(tables.iter().enumerate())
+    let tells = |spec: &TableSpec| jobs.connector.tells_of_reads(&spec.table_ref());
+    let (last, first): (Vec<_>, Vec<_>) = tables.iter().enumerate().partition(|(_, spec)| tells(spec));
+    let mut done = side_by_side(jobs, first, options, parallel, view).await;
+    done.extend(side_by_side(jobs, last, options, parallel, view).await);
+    done.sort_by_key(|(index, _)| *index);
+    view.end();
+    RunOutcome {
+        started_at,
+        elapsed: started.elapsed(),
+        tables: done.into_iter().map(|(_, outcome)| outcome).collect(),
+        interrupted: options.stop.is_stopped(),
+    }
+}
+
+/// Syncs numbered tables, `parallel` at a time.
+async fn side_by_side(
+    jobs: &Jobs,
+    tables: Vec<(usize, &TableSpec)>,
+    options: &SyncOptions,
+    parallel: usize,
+    view: &dyn View,
+) -> Vec<(usize, TableOutcome)> {
+    stream::iter(tables)
         .map(|(index, spec)| async move {
             if options.stop.is_stopped() {
                 return None;
@@ -77,13 +100,5 @@ pub(crate) async fn run(
         .buffer_unordered(parallel.max(1))
         .filter_map(std::future::ready)
         .collect()
-        .await;
-    done.sort_by_key(|(index, _)| *index);
-    view.end();
-    RunOutcome {
-        started_at,
-        elapsed: started.elapsed(),
-        tables: done.into_iter().map(|(_, outcome)| outcome).collect(),
-        interrupted: options.stop.is_stopped(),
-    }
+        .await
 }

@@ -2,20 +2,24 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
 
-use super::objects::Named;
+use super::super::objects::Named;
 use crate::error::Error;
 
 /// The most failures kept; the oldest go first.
 const MAX_FAILURES: usize = 100_000;
 
 /// The notes of a connection, shared by its reads.
-#[derive(Debug, Default)]
-pub(super) struct Notes(Mutex<Inner>);
+#[derive(Debug)]
+pub(in super::super) struct Notes {
+    /// Tells these notes from those of another connection.
+    pub(super) id: String,
+    inner: Mutex<Inner>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -43,48 +47,64 @@ pub(super) struct Failure {
 
 /// Where a tag has got to in a table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watermark {
+pub(in super::super) struct Watermark {
     /// When this was noted, counted in changes.
-    pub(super) change: u64,
-    pub(super) name: Option<String>,
-    pub(super) timestamp: Option<DateTime<Utc>>,
+    pub(in super::super) change: u64,
+    pub(in super::super) name: Option<String>,
+    pub(in super::super) timestamp: Option<DateTime<Utc>>,
     /// The server's own text of it.
-    pub(super) timestamp_raw: Option<String>,
-    pub(super) event_seq: Option<i64>,
-    pub(super) run: Option<DateTime<Utc>>,
+    pub(in super::super) timestamp_raw: Option<String>,
+    pub(in super::super) event_seq: Option<i64>,
+    pub(in super::super) run: Option<DateTime<Utc>>,
     /// Rows of the last run, and of all runs of this connection.
-    pub(super) records: u64,
-    pub(super) total_records: u64,
-    pub(super) last_error: Option<String>,
-    pub(super) marker: Option<String>,
-    pub(super) state: Option<&'static str>,
-    pub(super) updated: DateTime<Utc>,
+    pub(in super::super) records: u64,
+    pub(in super::super) total_records: u64,
+    pub(in super::super) last_error: Option<String>,
+    pub(in super::super) marker: Option<String>,
+    pub(in super::super) state: Option<&'static str>,
+    pub(in super::super) updated: DateTime<Utc>,
 }
 
 /// Which object failed, for a note of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Object<'a> {
-    pub(super) webid: Option<&'a str>,
-    pub(super) name: Option<&'a str>,
-    pub(super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+pub(in super::super) struct Object<'a> {
+    pub(in super::super) webid: Option<&'a str>,
+    pub(in super::super) name: Option<&'a str>,
+    pub(in super::super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl<'a> Object<'a> {
     /// An object that the user named.
-    pub(super) fn named(name: &'a str) -> Self {
+    pub(in super::super) fn named(name: &'a str) -> Self {
         Self { name: Some(name), ..Self::default() }
     }
 
     /// An object of a list.
-    pub(super) fn of(object: &'a Named) -> Self {
+    pub(in super::super) fn of(object: &'a Named) -> Self {
         Self { webid: Some(&object.web_id), name: object.name.as_deref(), window: None }
     }
 }
 
 impl Notes {
+    /// No notes yet, of a connection that was made at `now`.
+    pub(in super::super) fn new(now: DateTime<Utc>) -> Self {
+        let id = format!("{}-{:08x}", now.format("%Y%m%dT%H%M%SZ"), fastrand::u32(..));
+        Self { id, inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many failures were noted, and how many changes of watermarks.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let notes = self.inner();
+        (notes.failed, notes.changes)
+    }
+
     /// Notes that an object could not be read.
-    pub(super) fn failed(&self, table: &'static str, object: Object<'_>, error: &Error, now: DateTime<Utc>) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(in super::super) fn failed(&self, table: &'static str, object: Object<'_>, error: &Error, now: DateTime<Utc>) {
+        let mut notes = self.inner();
         notes.failed += 1;
         let message = match error.get("detail") {
             Some(detail) => format!("{}: {detail}", error.message()),
@@ -109,15 +129,15 @@ impl Notes {
         notes.failures.push_back(failure);
     }
 
-    /// Failures after the given number, oldest first.
-    pub(super) fn failures_after(&self, number: u64) -> Vec<Failure> {
-        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.failures.iter().filter(|failure| failure.number > number).cloned().collect()
+    /// Failures after a number and up to another, oldest first.
+    pub(super) fn failures(&self, after: u64, until: u64) -> Vec<Failure> {
+        let wanted = |failure: &&Failure| after < failure.number && failure.number <= until;
+        self.inner().failures.iter().filter(wanted).cloned().collect()
     }
 
     /// Notes where a tag has got to.
-    pub(super) fn reached(&self, table: &'static str, tag_webid: &str, change: impl FnOnce(&mut Watermark)) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(in super::super) fn reached(&self, table: &'static str, tag_webid: &str, change: impl FnOnce(&mut Watermark)) {
+        let mut notes = self.inner();
         notes.changes += 1;
         let number = notes.changes;
         let watermark = notes.watermarks.entry((table, tag_webid.to_owned())).or_default();
@@ -125,12 +145,15 @@ impl Notes {
         change(watermark);
     }
 
-    /// Watermarks that changed after the given change, as (table, tag, watermark), in the order of their changes.
-    pub(super) fn watermarks_after(&self, change: u64) -> Vec<(&'static str, String, Watermark)> {
-        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = notes.watermarks.iter().filter(|(_, watermark)| watermark.change > change);
-        let mut changed: Vec<_> =
-            changed.map(|((table, tag), watermark)| (*table, tag.clone(), watermark.clone())).collect();
+    /// Watermarks whose last change is after one change and up to another, as (table, tag, watermark), in that order.
+    pub(super) fn watermarks(&self, after: u64, until: u64) -> Vec<(&'static str, String, Watermark)> {
+        let notes = self.inner();
+        let mut changed: Vec<_> = notes
+            .watermarks
+            .iter()
+            .filter(|(_, watermark)| after < watermark.change && watermark.change <= until)
+            .map(|((table, tag), watermark)| (*table, tag.clone(), watermark.clone()))
+            .collect();
         changed.sort_by_key(|(_, _, watermark)| watermark.change);
         changed
     }
