@@ -12,6 +12,8 @@ pub mod fhir;
 pub mod journal;
 pub mod oauth;
 pub mod osipi;
+pub mod personality;
 pub mod server;
+mod settings;
 
 pub use error::SimError;

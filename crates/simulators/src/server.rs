@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener as StdListener},
     sync::{
         Arc,
@@ -18,6 +18,8 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{HeaderMap, Method, body::Frame, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch};
+
+use crate::SimError;
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -42,6 +44,11 @@ impl Request {
     /// A header's text, or nothing when it is absent or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The path, with the query when there is one.
+    pub(crate) fn path_and_query(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 
     /// The query parameters, decoded, in order.
@@ -103,6 +110,19 @@ impl Reply {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// Compressed by gzip when the client accepts that.
+    pub(crate) fn compressed_for(self, request: &Request) -> Self {
+        let accepts = request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+        if !accepts || self.body.is_empty() {
+            return self;
+        }
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        match encoder.write_all(&self.body).and_then(|()| encoder.finish()) {
+            Ok(body) => Self { body: body.into(), ..self }.with("content-encoding", "gzip"),
+            Err(_) => self,
+        }
+    }
 }
 
 /// Answers requests; called on the server's thread, one at a time.
@@ -153,9 +173,21 @@ pub struct Bound {
 
 impl Bound {
     /// Binds every address; port 0 takes a free port.
-    pub fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let listeners = addresses.iter().map(StdListener::bind).collect::<io::Result<Vec<_>>>()?;
-        let addresses = listeners.iter().map(StdListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+    ///
+    /// # Errors
+    /// [`SimError::Listen`] naming the address that is taken or not of this machine.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, SimError> {
+        let bind = |address: &SocketAddr| {
+            let listener = StdListener::bind(address)?;
+            listener.local_addr().map(|bound| (listener, bound))
+        };
+        let bind = |address: &SocketAddr| {
+            bind(address).map_err(|error| {
+                SimError::Listen(format!("cannot listen on {address}: {error}; choose another port, or 0 for any"))
+            })
+        };
+        let bound: Vec<_> = addresses.iter().map(bind).collect::<Result<_, _>>()?;
+        let (listeners, addresses) = bound.into_iter().unzip();
         Ok(Self { listeners, addresses })
     }
 

@@ -20,6 +20,7 @@ mod read;
 mod resource_types;
 mod row_id;
 mod rows;
+mod scope;
 mod server;
 mod tables;
 mod task;
@@ -28,6 +29,6 @@ mod window;
 mod wire;
 
 #[cfg(test)]
-mod model;
+mod model_tests;
 
 pub use connector::FhirSource;

@@ -1,6 +1,9 @@
 //! Rows of one window: what is wanted, known, noted and put aside.
 
-use super::{super::tables, *};
+use super::{
+    super::{row_id::Seal, tables, window::Window},
+    *,
+};
 use crate::{decode::DecodeOptions, options::Options};
 
 const SPAN: Span = Span::Between { lo: None, hi: Instant::FAR_FUTURE };

@@ -10,7 +10,7 @@ use super::{
     super::{
         config::TableOptions,
         row_id::Seal,
-        rows::Overlap,
+        scope::Overlap,
         tables,
         wire::{Reply, Search},
     },

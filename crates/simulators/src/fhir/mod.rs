@@ -33,5 +33,5 @@ pub use examples::{Example, examples};
 pub use instant::StampStyle;
 pub use options::OPTIONS;
 pub use oracle::Expected;
-pub use personality::{PERSONALITIES, Personality};
+pub use personality::PERSONALITIES;
 pub use running::{RunningServer, Server};

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::config::{Auth, Config, LateCommit, Volume};
 use crate::{
     SimError,
-    clock::SimClock,
     oauth::{Client, ClientCredential, TokenServerConfig},
+    settings,
 };
 
 /// The options that [`Config::set`] understands, with what they mean.
@@ -46,25 +44,22 @@ impl Config {
         let size = || value.parse::<usize>().ok().filter(|size| *size > 0).ok_or_else(|| wrong("no number above 0"));
         match name {
             "personality" => {
-                for name in words(value, ',') {
+                for name in settings::words(value, ',') {
                     self.add_personality(name)?;
                 }
             }
             "volume" => {
-                for word in words(value, ',') {
+                for word in settings::words(value, ',') {
                     self.volumes.push(volume(word).ok_or_else(|| wrong("no Type:count[:average bytes]"))?);
                 }
             }
             "seed" => self.seed = number()?,
             "listen" => self.address = value.parse().map_err(|_| wrong("no address and port"))?,
-            "base-path" => self.base_path = format!("/{}", value.trim_matches('/')).trim_end_matches('/').to_owned(),
+            "base-path" => self.base_path = settings::base_path(value),
             "clock" => {
-                self.clock = match (value.starts_with(['+', '-']), value.parse::<i64>()) {
-                    (true, Ok(seconds)) => SimClock::shifted(TimeDelta::seconds(seconds)),
-                    _ => SimClock::fixed(instant(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?),
-                }
+                self.clock = settings::clock(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?;
             }
-            "first-stamp" => self.stamps.first = instant(value).ok_or_else(|| wrong("no instant"))?,
+            "first-stamp" => self.stamps.first = settings::instant(value).ok_or_else(|| wrong("no instant"))?,
             "stamp-step-ms" => self.stamps.step = Duration::from_millis(number()?),
             "page-size" => self.paging.default_count = size()?,
             "max-page-size" => self.paging.max_count = size()?,
@@ -76,31 +71,16 @@ impl Config {
                 self.late_commit = Some(LateCommit { delay: Duration::from_secs(number()?), every: 2 });
             }
             "latency-ms" => self.latency = Duration::from_millis(number()?),
-            "fault" => {
-                for rule in words(value, ';') {
-                    self.faults.push(rule.parse().map_err(SimError::Config)?);
-                }
-            }
+            "fault" => self.faults.extend(settings::fault_rules(value)?),
             "auth" => self.auth = auth(value).map_err(|what| SimError::Config(format!("option auth: {what}")))?,
             "token-lifetime-seconds" => match &mut self.auth {
                 Auth::OAuth(tokens) => tokens.lifetime = Duration::from_secs(number()?),
                 _ => return Err(wrong("only of use after an auth with tokens")),
             },
-            _ => {
-                let names: Vec<_> = OPTIONS.iter().map(|(name, _)| *name).collect();
-                return Err(SimError::Config(format!("no option `{name}`; there are {}", names.join(", "))));
-            }
+            _ => return Err(settings::unknown(name, OPTIONS)),
         }
         Ok(())
     }
-}
-
-fn words(list: &str, separator: char) -> impl Iterator<Item = &str> {
-    list.split(separator).map(str::trim).filter(|word| !word.is_empty())
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc())
 }
 
 fn volume(word: &str) -> Option<Volume> {
@@ -116,26 +96,26 @@ fn volume(word: &str) -> Option<Volume> {
 /// The message never repeats the value, which holds a secret.
 fn auth(value: &str) -> Result<Auth, String> {
     const FORMS: &str = "use none, basic:USER:PASSWORD, bearer:TOKEN, client-secret:ID:SECRET or jwks:ID:FILE";
-    let (kind, rest) = value.split_once(':').unwrap_or((value, ""));
-    let pair = || rest.split_once(':').filter(|(id, secret)| !id.is_empty() && !secret.is_empty()).ok_or(FORMS);
-    let client = |id: &str, credential| {
-        let client = Client { id: id.to_owned(), credential };
+    let (kind, rest) = settings::login(value);
+    let pair = || settings::pair(rest).ok_or(FORMS);
+    let client = |id: String, credential| {
+        let client = Client { id, credential };
         Auth::OAuth(TokenServerConfig { clients: vec![client], requires_scope: false, ..Default::default() })
     };
     Ok(match kind {
         "none" => Auth::None,
         "basic" => {
             let (user, password) = pair()?;
-            Auth::Basic { user: user.to_owned(), password: password.to_owned() }
+            Auth::Basic { user, password }
         }
         "bearer" if !rest.is_empty() => Auth::Bearer { token: rest.to_owned() },
         "client-secret" => {
             let (id, secret) = pair()?;
-            client(id, ClientCredential::Secret(secret.to_owned()))
+            client(id, ClientCredential::Secret(secret))
         }
         "jwks" => {
             let (id, path) = pair()?;
-            let jwks = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+            let jwks = std::fs::read_to_string(&path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
             client(id, ClientCredential::PrivateKeyJwt { jwks, jku: None })
         }
         _ => return Err(FORMS.to_owned()),

@@ -12,17 +12,8 @@ use crate::{
     SimError,
     clock::SimClock,
     faults::{Fault, FaultRule, RetryAfter, When},
+    personality::{self, Behaves, Personality, fault, personality},
 };
-
-/// One named behaviour.
-#[derive(Clone, Copy, Debug)]
-pub struct Personality {
-    /// The name, as in `personality=ties,ignores-sort`.
-    pub name: &'static str,
-    /// What such a server does.
-    pub help: &'static str,
-    apply: fn(&mut Config),
-}
 
 impl Config {
     /// Gives the server a named behaviour; several add up.
@@ -30,27 +21,20 @@ impl Config {
     /// # Errors
     /// When there is no such name; the message lists all.
     pub fn add_personality(&mut self, name: &str) -> Result<(), SimError> {
-        match PERSONALITIES.iter().find(|personality| personality.name == name) {
-            Some(personality) => (personality.apply)(self),
-            None => {
-                let names: Vec<_> = PERSONALITIES.iter().map(|personality| personality.name).collect();
-                return Err(SimError::Config(format!("no personality `{name}`; there are {}", names.join(", "))));
-            }
-        }
-        Ok(())
+        personality::add(self, name)
     }
 }
 
-const fn personality(name: &'static str, help: &'static str, apply: fn(&mut Config)) -> Personality {
-    Personality { name, help, apply }
-}
+impl Behaves for Config {
+    const PERSONALITIES: &'static [Personality<Self>] = PERSONALITIES;
 
-fn fault(config: &mut Config, when: When, fault: Fault) {
-    config.faults.push(FaultRule { when, path: None, fault });
+    fn faults(&mut self) -> &mut Vec<FaultRule> {
+        &mut self.faults
+    }
 }
 
 /// All named behaviours of the FHIR server.
-pub const PERSONALITIES: &[Personality] = &[
+pub const PERSONALITIES: &[Personality<Config>] = &[
     personality("ties", "all initial resources of a type share one stamp", |c| c.stamps.ties = Ties::All),
     personality("tied-pairs", "pairs share a stamp, across the borders of even pages", |c| c.stamps.ties = Ties::Pairs),
     personality("tied-groups", "groups of 50 share a stamp", |c| c.stamps.ties = Ties::Groups(50)),

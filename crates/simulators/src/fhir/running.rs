@@ -16,6 +16,7 @@ use crate::{
     journal::{Counters, Exchange, Journal},
     oauth::TokenServer,
     server::{Bound, Running},
+    settings::check_base_path,
 };
 
 /// A FHIR R4 server, before it runs.
@@ -28,16 +29,9 @@ impl Server {
     /// # Errors
     /// When the address is taken, or the configuration names a type that has no examples.
     pub fn start(config: Config) -> Result<RunningServer, SimError> {
-        if !config.base_path.is_empty() && (!config.base_path.starts_with('/') || config.base_path.ends_with('/')) {
-            return Err(SimError::Config(format!(
-                "base path `{}` must start with / and not end with it",
-                config.base_path
-            )));
-        }
+        check_base_path(&config.base_path)?;
         let other: SocketAddr = (config.address.ip(), 0).into();
-        let bound = Bound::bind(&[config.address, other]).map_err(|error| {
-            SimError::Listen(format!("cannot listen on {}: {error}; choose another port, or 0 for any", config.address))
-        })?;
+        let bound = Bound::bind(&[config.address, other])?;
         let origin =
             |at: usize| bound.addresses().get(at).map(|address| format!("http://{address}")).unwrap_or_default();
         let (main, other) = (origin(0), origin(1));

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -175,8 +174,7 @@ impl Service {
 
 impl Handler for Service {
     fn handle(&self, request: &Request) -> Reply {
-        let path_and_query =
-            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        let path_and_query = request.path_and_query();
         let now = self.config.clock.now();
         let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
         let fault = fault.map(|fault| self.resolved(fault));
@@ -186,8 +184,8 @@ impl Handler for Service {
                 (FHIR_JSON, outcome::text("error", "transient", message))
             });
         }
-        if self.config.gzip && request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")) {
-            reply = compressed(reply);
+        if self.config.gzip {
+            reply = reply.compressed_for(request);
         }
         if self.config.date_header {
             reply = reply.with("date", httpdate::fmt_http_date(now.into()));
@@ -195,16 +193,5 @@ impl Handler for Service {
         reply.delay += self.config.latency;
         self.journal.record(request, &reply, fault.map(|fault| format!("{fault:?}")));
         reply
-    }
-}
-
-fn compressed(reply: Reply) -> Reply {
-    if reply.body.is_empty() {
-        return reply;
-    }
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    match encoder.write_all(&reply.body).and_then(|()| encoder.finish()) {
-        Ok(body) => Reply { body: body.into(), ..reply }.with("content-encoding", "gzip"),
-        Err(_) => reply,
     }
 }

@@ -40,7 +40,7 @@ pub use guid::Guid;
 pub use model::{Beat, PointFault, PointSpec, PointType};
 pub use options::OPTIONS;
 pub use oracle::Expected;
-pub use personality::{PERSONALITIES, Personality};
+pub use personality::PERSONALITIES;
 pub use running::{RunningServer, Server};
 pub use ticks::{Rounding, Ticks};
 pub use webid::Spelling;

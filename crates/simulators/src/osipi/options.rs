@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::{
     config::{Auth, Config, Density},
     model::PointType,
@@ -12,8 +10,8 @@ use super::{
 };
 use crate::{
     SimError,
-    clock::SimClock,
     oauth::{Client, ClientCredential, TokenServerConfig},
+    settings,
 };
 
 /// The options that [`Config::set`] understands, with what they mean.
@@ -64,18 +62,18 @@ impl Config {
         let percent = || value.parse::<u8>().ok().filter(|n| *n <= 100).ok_or_else(|| wrong("no percentage"));
         match name {
             "personality" => {
-                for name in words(value, ',') {
+                for name in settings::words(value, ',') {
                     self.add_personality(name)?;
                 }
             }
             "points" => self.points = number()?,
             "types" => {
-                let types =
-                    words(value, ',').map(|word| PointType::parse(word).ok_or_else(|| wrong("no list of types")));
+                let types = settings::words(value, ',')
+                    .map(|word| PointType::parse(word).ok_or_else(|| wrong("no list of types")));
                 self.types = types.collect::<Result<_, _>>()?;
             }
             "future-every" => self.future_every = Some(number()?),
-            "data-servers" => self.data_servers = words(value, ',').map(str::to_owned).collect(),
+            "data-servers" => self.data_servers = settings::words(value, ',').map(str::to_owned).collect(),
             "density" => self.archive.density = density(value).ok_or_else(|| wrong("no density"))?,
             "days" => self.archive.history = Duration::from_secs(u64::from(number()?) * 86_400),
             "ties" => {
@@ -95,12 +93,9 @@ impl Config {
             "discard-percent" => self.archive.discard_percent = percent()?,
             "seed" => self.seed = value.parse().map_err(|_| wrong("no number"))?,
             "listen" => self.address = value.parse().map_err(|_| wrong("no address and port"))?,
-            "base-path" => self.base_path = format!("/{}", value.trim_matches('/')).trim_end_matches('/').to_owned(),
+            "base-path" => self.base_path = settings::base_path(value),
             "clock" => {
-                self.clock = match (value.starts_with(['+', '-']), value.parse::<i64>()) {
-                    (true, Ok(seconds)) => SimClock::shifted(TimeDelta::seconds(seconds)),
-                    _ => SimClock::fixed(instant(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?),
-                }
+                self.clock = settings::clock(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?;
             }
             "zone-minutes" => self.zone_minutes = value.parse().map_err(|_| wrong("no number"))?,
             "latency-ms" => self.latency = Duration::from_millis(u64::from(number()?)),
@@ -109,12 +104,8 @@ impl Config {
             "max-body" => self.limits.max_body = size()?,
             "max-batch" => self.limits.max_batch = Some(size()?),
             "rate" => self.limits.rate = Some(number()?),
-            "fault" | "item-fault" => {
-                for rule in words(value, ';') {
-                    let rules = if name == "fault" { &mut self.faults } else { &mut self.item_faults };
-                    rules.push(rule.parse().map_err(SimError::Config)?);
-                }
-            }
+            "fault" => self.faults.extend(settings::fault_rules(value)?),
+            "item-fault" => self.item_faults.extend(settings::fault_rules(value)?),
             "auth" => self.auth = auth(value).map_err(|what| SimError::Config(format!("option auth: {what}")))?,
             "token-lifetime-seconds" => match &mut self.auth {
                 Auth::OpenId(tokens) => tokens.lifetime = Duration::from_secs(u64::from(number()?)),
@@ -124,21 +115,12 @@ impl Config {
                 let known =
                     self.af.set(name, value).map_err(|what| SimError::Config(format!("option {name}: {what}")))?;
                 if !known {
-                    let names: Vec<_> = OPTIONS.iter().map(|(name, _)| *name).collect();
-                    return Err(SimError::Config(format!("no option `{name}`; there are {}", names.join(", "))));
+                    return Err(settings::unknown(name, OPTIONS));
                 }
             }
         }
         Ok(())
     }
-}
-
-fn words(list: &str, separator: char) -> impl Iterator<Item = &str> {
-    list.split(separator).map(str::trim).filter(|word| !word.is_empty())
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc())
 }
 
 fn density(text: &str) -> Option<Density> {
@@ -155,18 +137,18 @@ fn density(text: &str) -> Option<Density> {
 /// The message never repeats the value, which holds a secret.
 fn auth(value: &str) -> Result<Auth, String> {
     const FORMS: &str = "use none, basic:USER:PASSWORD, bearer:TOKEN or oidc:ID:SECRET";
-    let (kind, rest) = value.split_once(':').unwrap_or((value, ""));
-    let pair = || rest.split_once(':').filter(|(id, secret)| !id.is_empty() && !secret.is_empty()).ok_or(FORMS);
+    let (kind, rest) = settings::login(value);
+    let pair = || settings::pair(rest).ok_or(FORMS);
     Ok(match kind {
         "none" => Auth::None,
         "basic" => {
             let (user, password) = pair()?;
-            Auth::Basic { user: user.to_owned(), password: password.to_owned() }
+            Auth::Basic { user, password }
         }
         "bearer" if !rest.is_empty() => Auth::Bearer { token: rest.to_owned() },
         "oidc" => {
             let (id, secret) = pair()?;
-            Auth::open_id(Client { id: id.to_owned(), credential: ClientCredential::Secret(secret.to_owned()) })
+            Auth::open_id(Client { id, credential: ClientCredential::Secret(secret) })
         }
         _ => return Err(FORMS.to_owned()),
     })

@@ -19,6 +19,7 @@ use crate::{
     journal::{Counters, Exchange, Journal},
     oauth::TokenServer,
     server::{Bound, Running},
+    settings::check_base_path,
 };
 
 /// A PI Web API server, before it runs.
@@ -31,16 +32,11 @@ impl Server {
     /// # Errors
     /// When the address is taken, the base path is none, or there is no data server.
     pub fn start(config: Config) -> Result<RunningServer, SimError> {
-        let base = &config.base_path;
-        if !base.is_empty() && (!base.starts_with('/') || base.ends_with('/')) {
-            return Err(SimError::Config(format!("base path `{base}` must start with / and not end with it")));
-        }
+        check_base_path(&config.base_path)?;
         if config.data_servers.is_empty() || config.types.is_empty() {
             return Err(SimError::Config("a PI system has at least one data server and one type of points".to_owned()));
         }
-        let bound = Bound::bind(&[config.address]).map_err(|error| {
-            SimError::Listen(format!("cannot listen on {}: {error}; choose another port, or 0 for any", config.address))
-        })?;
+        let bound = Bound::bind(&[config.address])?;
         let origin = bound.addresses().first().map(|address| format!("http://{address}")).unwrap_or_default();
         let service = Arc::new(Service::new(config, &origin));
         let running = bound.serve(service.clone()).map_err(|error| SimError::Listen(error.to_string()))?;

@@ -1,9 +1,6 @@
 //! Requests to replies: faults, the gate, routes, compression, the log.
 
-use std::{
-    io::Write as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
@@ -138,8 +135,7 @@ pub(crate) fn route(call: &Call<'_>, world: &mut World) -> Answer {
 
 impl Handler for Service {
     fn handle(&self, request: &Request) -> Reply {
-        let path_and_query =
-            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        let path_and_query = request.path_and_query();
         let now = self.config.clock.now();
         let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
         let mut reply = self.respond(request, Ticks::from(now)).unwrap_or_else(|refused| *refused);
@@ -148,23 +144,12 @@ impl Handler for Service {
                 (JSON, Refusal::new(500, message).body().to_string())
             });
         }
-        if self.config.gzip && request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")) {
-            reply = compressed(reply);
+        if self.config.gzip {
+            reply = reply.compressed_for(request);
         }
         let mut reply = reply.with("date", httpdate::fmt_http_date(now.into())).with("server", "Microsoft-HTTPAPI/2.0");
         reply.delay += self.config.latency;
         self.journal.record(request, &reply, fault.map(|fault| format!("{fault:?}")));
         reply
-    }
-}
-
-fn compressed(reply: Reply) -> Reply {
-    if reply.body.is_empty() {
-        return reply;
-    }
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    match encoder.write_all(&reply.body).and_then(|()| encoder.finish()) {
-        Ok(body) => Reply { body: body.into(), ..reply }.with("content-encoding", "gzip"),
-        Err(_) => reply,
     }
 }
