@@ -84,6 +84,9 @@ pub struct MapType {
     pub value_contains_null: bool,
 }
 
+/// The field metadata key of a column that tells when the row was read; see [`StructField::read_time`].
+pub const READ_TIME_KEY: &str = "lakeflow.read_time";
+
 /// One column or struct member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StructField {
@@ -112,6 +115,14 @@ impl StructField {
     #[must_use]
     pub fn comment(mut self, text: impl Into<String>) -> Self {
         self.metadata.insert("comment".to_owned(), Value::String(text.into()));
+        self
+    }
+
+    /// Marks a column that tells when the row was read: rows that differ in nothing else are the same row, and hosts keep the
+    /// one they have.
+    #[must_use]
+    pub fn read_time(mut self) -> Self {
+        self.metadata.insert(READ_TIME_KEY.to_owned(), Value::Bool(true));
         self
     }
 }

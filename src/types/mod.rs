@@ -13,4 +13,4 @@ mod json;
 mod names;
 
 pub use arrow::SPARK_TYPE_KEY;
-pub use data_type::{ArrayType, DataType, MapType, StructField, StructType};
+pub use data_type::{ArrayType, DataType, MapType, READ_TIME_KEY, StructField, StructType};

@@ -12,9 +12,15 @@ fn demo(to: &Path) -> Run {
 fn the_demo_runs_verifies_itself_and_goes_on_in_the_same_directory() {
     let dir = tempfile::tempdir().unwrap();
     let first = demo(dir.path());
-    for part in
-        ["everything that the server has", "only what changed", "nothing lost, nothing twice", "Delta tables", "Next"]
-    {
+    for part in [
+        "everything that the server has",
+        "only what changed",
+        "PI Web API server",
+        "✓ osipi",
+        "nothing lost, nothing twice",
+        "Delta tables",
+        "Next",
+    ] {
         assert!(first.out.contains(part), "{part:?} not in {}", first.out);
     }
     assert!(first.err.is_empty(), "{}", first.err);
@@ -30,13 +36,27 @@ fn the_demo_speaks_json_too() {
     let dir = tempfile::tempdir().unwrap();
     let run = lakeflow(["demo", "--to", dir.path().to_str().unwrap(), "--format", "json"]).ok();
     let end = run.event("demo_end");
-    let moved = |sync: &str, column: &str| -> u64 {
-        end[sync]["tables"].as_array().unwrap().iter().map(|t| t[column].as_u64().unwrap()).sum()
+    let moved = |source: &str, sync: &str, table: &str, column: &str| -> u64 {
+        let tables = end["sources"][source][sync]["tables"].as_array().unwrap();
+        let chosen = tables.iter().filter(|t| table.is_empty() || t["table"] == table);
+        chosen.map(|t| t[column].as_u64().unwrap()).sum()
     };
-    let changes = &end["changes_at_the_source"];
-    assert_eq!(moved("second_sync", "rows_inserted"), changes["created"].as_u64().unwrap());
-    assert_eq!(moved("second_sync", "rows_updated"), changes["changed"].as_u64().unwrap());
-    assert_eq!(end["verified_rows"], moved("first_sync", "rows_inserted") + moved("second_sync", "rows_inserted"));
+    let changes = &end["sources"]["fhir"]["changes_at_the_source"];
+    assert_eq!(moved("fhir", "second_sync", "", "rows_inserted"), changes["created"].as_u64().unwrap());
+    assert_eq!(moved("fhir", "second_sync", "", "rows_updated"), changes["changed"].as_u64().unwrap());
+    for source in ["fhir", "osipi"] {
+        let inserted = ["first_sync", "second_sync"].map(|sync| moved(source, sync, "", "rows_inserted"));
+        assert_eq!(end["sources"][source]["verified_rows"], inserted.iter().sum::<u64>(), "{source}");
+    }
+    let plant = &end["sources"]["osipi"]["changes_at_the_source"];
+    let second = |table, column| moved("osipi", "second_sync", table, column);
+    assert_eq!(second("pi_points", "rows_inserted"), plant["new_points"].as_u64().unwrap());
+    assert!(moved("osipi", "first_sync", "pi_timeseries", "rows_inserted") > 30_000);
+    assert!(second("pi_timeseries", "rows_inserted") > plant["late"].as_u64().unwrap() + 1_000);
+    assert_eq!(second("pi_timeseries", "rows_updated"), plant["edited"].as_u64().unwrap());
+    assert!(second("pi_timeseries", "rows_unchanged") > 1_000, "the last hours are read again");
+    assert_eq!(second("pi_event_frames", "rows_inserted"), 1);
+    assert!(second("pi_event_frames", "rows_updated") >= 1);
 }
 
 #[test]

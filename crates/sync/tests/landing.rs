@@ -40,6 +40,24 @@ async fn of_a_key_the_newest_cursor_stays_whatever_the_order() {
 }
 
 #[tokio::test]
+async fn a_row_that_differs_in_the_time_of_reading_only_is_the_same() {
+    for ingestion in [IngestionType::Cdc, IngestionType::Snapshot] {
+        let (lake, source) = (Lake::new(), Source::new(ingestion));
+        source.read_time("body");
+        source.content(&[("a", 1, "read at 1"), ("b", 1, "read at 1")]);
+        lake.sync(&source).await.unwrap();
+        let again = [("a", 1, "read at 2"), ("b", 1, "read at 2"), ("c", 2, "read at 2")];
+        match ingestion {
+            IngestionType::Snapshot => source.content(&again),
+            _ => source.unit(&again),
+        };
+        let counts = lake.sync(&source).await.unwrap().counts;
+        assert_eq!((counts.rows_inserted, counts.rows_updated, counts.rows_unchanged), (1, 0, 2), "{ingestion}");
+        assert_eq!(lake.rows().await, ["a:1:read at 1", "b:1:read at 1", "c:2:read at 2"]);
+    }
+}
+
+#[tokio::test]
 async fn with_equal_cursors_a_changed_row_replaces_and_an_equal_one_costs_nothing() {
     let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
     source.unit(&[("a", 1, "x"), ("b", 1, "y")]);

@@ -89,6 +89,15 @@ impl Source {
         })))
     }
 
+    /// Says of a column that it tells when the row was read.
+    pub fn read_time(&self, column: &str) -> &Self {
+        self.change(|s| {
+            let found = s.schema.fields.iter_mut().find(|field| field.name == column).unwrap();
+            *found = found.clone().read_time();
+        });
+        self
+    }
+
     fn change<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.0.lock().unwrap())
     }

@@ -104,11 +104,12 @@ impl Column {
             Kind::Texts => DataType::array(DataType::String),
             Kind::TextMap => DataType::map(DataType::String, DataType::String),
         };
-        match self.null {
+        let field = match self.null {
             Null::Never => StructField::required(self.name, data_type),
             Null::Upstream if !upstream => StructField::required(self.name, data_type),
             Null::Yes | Null::Upstream => StructField::new(self.name, data_type),
-        }
+        };
+        if self.name == INGESTED.name && !upstream { field.read_time() } else { field }
     }
 }
 

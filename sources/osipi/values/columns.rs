@@ -50,9 +50,9 @@ const COLUMNS: [(&str, DataType, bool); 22] = [
 
 /// The columns of a timed value.
 pub(in super::super) fn wire_columns() -> Vec<StructField> {
-    let field = |(name, data_type, nullable): (&str, DataType, bool)| StructField {
-        nullable,
-        ..StructField::new(name, data_type)
+    let field = |(name, data_type, nullable): (&str, DataType, bool)| {
+        let field = StructField { nullable, ..StructField::new(name, data_type) };
+        if name == "ingestion_timestamp" { field.read_time() } else { field }
     };
     COLUMNS.into_iter().map(field).collect()
 }

@@ -1,8 +1,13 @@
-//! The demo: a simulated FHIR server, two syncs, and a comparison of every row.
+//! The demo: a simulated hospital and a simulated plant, two syncs of each, and a comparison of every row.
 
+mod hospital;
+mod hospital_rows;
+mod memory;
+mod plant;
+mod plant_rows;
 mod run;
-mod server;
+mod scene;
+mod stored;
 mod story;
-mod verify;
 
 pub(crate) use run::run;

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use console::style;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::server::{Changes, DemoServer};
+use super::scene::Played;
 use crate::{
     output::{Console, bytes, count, duration, rate},
     syncing::RunOutcome,
@@ -16,13 +16,15 @@ pub(super) struct Story {
     console: Arc<Console>,
 }
 
+/// What a sync moved.
+pub(super) struct Moved<'a> {
+    pub(super) outcome: &'a RunOutcome,
+    pub(super) requests: u64,
+}
+
 /// What is known at the end.
 pub(super) struct Finale {
-    pub(super) first: RunOutcome,
-    pub(super) second: RunOutcome,
-    pub(super) changes: Changes,
-    pub(super) rows: u64,
-    pub(super) tables: usize,
+    pub(super) played: Vec<Played>,
     pub(super) peak: Option<u64>,
     pub(super) to: PathBuf,
 }
@@ -38,46 +40,38 @@ impl Story {
         }
     }
 
-    fn title(&self, title: &str, more: &str) {
+    fn chapter(&self, title: &str, more: &str) {
         let more = if more.is_empty() { String::new() } else { format!("  {}", style(more).dim()) };
         self.tell(&format!("\n{}{more}", style(title).bold()));
     }
 
-    pub(super) fn opening(&self, demo: &DemoServer) {
-        let resources: usize = DemoServer::tables().map(|name| demo.server().ids(name).len()).sum();
+    pub(super) fn title(&self) {
         self.tell(&style("lakeflow demo").bold().to_string());
-        self.tell(&format!(
-            "A FHIR R4 server with {} resources, copies of the official HL7 examples, runs at\n{}",
-            count(resources as u64),
-            demo.server().base_url(),
-        ));
     }
 
-    pub(super) fn first_sync(&self, demo: &DemoServer) {
-        if demo.rounds() == 0 {
-            self.title("First sync", "everything that the server has");
+    pub(super) fn opening(&self, system: &str) {
+        self.tell(&format!("\n{system}"));
+    }
+
+    pub(super) fn first_sync(&self, rounds: u32) {
+        if rounds == 0 {
+            self.chapter("First sync", "everything that the server has");
         } else {
-            self.title("First sync", "this directory has seen the demo before: only what is missing moves");
+            self.chapter("First sync", "this directory has seen the demo before: only what is missing moves");
         }
     }
 
-    pub(super) fn moved(&self, outcome: &RunOutcome, requests: u64) {
-        let rows: u64 = outcome.receipts().map(|r| r.counts.rows_read).sum();
-        let speed = if rows < 1000 { String::new() } else { format!(" ({})", rate(rows, outcome.elapsed)) };
-        self.tell(&format!(
-            "  {} rows in {}{speed}, {} requests",
-            count(rows),
-            duration(outcome.elapsed),
-            count(requests),
-        ));
+    pub(super) fn moved(&self, moved: &Moved<'_>) {
+        let rows: u64 = moved.outcome.receipts().map(|r| r.counts.rows_read).sum();
+        let elapsed = moved.outcome.elapsed;
+        let speed = if rows < 1000 { String::new() } else { format!(" ({})", rate(rows, elapsed)) };
+        let (rows, requests) = (count(rows), count(moved.requests));
+        self.tell(&format!("  {rows} rows in {}{speed}, {requests} requests", duration(elapsed)));
     }
 
-    pub(super) fn changes(&self, changes: Changes) {
-        self.title(
-            "At the source",
-            &format!("{} resources change, {} are new", count(changes.changed), count(changes.created)),
-        );
-        self.title("Second sync", "only what changed");
+    pub(super) fn changes(&self, told: &str, second: &str) {
+        self.chapter("At the source", told);
+        self.chapter("Second sync", second);
     }
 
     pub(super) fn finale(&self, finale: &Finale) {
@@ -86,28 +80,32 @@ impl Story {
             return;
         }
         let to = finale.to.display();
-        self.title("Verified", "row by row against the server");
-        self.tell(&format!(
-            "  {} {} rows in {} tables, each resource byte for byte as the server holds it:",
-            style("✓").green(),
-            count(finale.rows),
-            finale.tables,
-        ));
+        self.chapter("Verified", "row by row against the servers");
+        for played in &finale.played {
+            let (rows, tables) = (count(played.rows), played.tables);
+            self.tell(&format!(
+                "  {} {}: {rows} rows in {tables} tables, {}",
+                style("✓").green(),
+                played.source,
+                played.compared
+            ));
+        }
         self.tell("    nothing lost, nothing twice, nothing changed");
         self.tell("");
         if let Some(peak) = finale.peak {
-            self.tell(&format!("  Peak memory   {}, the server included", bytes(peak)));
+            self.tell(&format!("  Peak memory   {}, the servers included", bytes(peak)));
         }
         if cfg!(debug_assertions) {
             self.tell("  Speed         this is a debug build; one with --release is many times as fast");
         }
         self.tell(&format!("  Delta tables  {to}"));
-        self.title("Next", "");
+        self.chapter("Next", "");
         self.tell(&format!("  lakeflow demo --to {to}"));
-        self.tell(&style("      goes on from here: the server changes again, and only that moves").dim().to_string());
-        self.tell(&format!("  python -c \"import polars; print(polars.read_delta('{to}/Patient'))\""));
+        self.tell(&style("      goes on from here: the servers change again, and only that moves").dim().to_string());
+        self.tell(&format!("  python -c \"import polars; print(polars.read_delta('{to}/pi_timeseries'))\""));
         self.tell(&style("      any Delta reader opens the tables: pip install polars deltalake").dim().to_string());
         self.tell("  lakeflow check --source fhir --option base_url=https://YOUR-SERVER/fhir");
+        self.tell("  lakeflow check --source osipi --option pi_base_url=YOUR-SERVER --option username=...");
         self.tell(
             &style("      your own server: what works, what does not, and what to do about it").dim().to_string(),
         );
@@ -122,12 +120,19 @@ impl Finale {
                 "tables": outcome.receipts().collect::<Vec<_>>(),
             })
         };
+        let of = |played: &Played| {
+            json!({
+                "first_sync": sync(&played.first),
+                "changes_at_the_source": played.changes.counts,
+                "second_sync": sync(&played.second),
+                "verified_rows": played.rows,
+            })
+        };
+        let sources: Map<String, Value> = self.played.iter().map(|p| (p.source.to_owned(), of(p))).collect();
         json!({
             "event": "demo_end",
-            "first_sync": sync(&self.first),
-            "changes_at_the_source": self.changes,
-            "second_sync": sync(&self.second),
-            "verified_rows": self.rows,
+            "sources": sources,
+            "verified_rows": self.played.iter().map(|p| p.rows).sum::<u64>(),
             "peak_memory_bytes": self.peak,
             "destination": self.to,
         })

@@ -1,11 +1,15 @@
 //! Rows with equal keys and cursors: the same, or changed without a new cursor?
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use ahash::RandomState;
-use arrow::row::{RowConverter, SortField};
+use arrow::{
+    array::ArrayRef,
+    datatypes::Field,
+    row::{RowConverter, SortField},
+};
 use deltalake::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use lakeflow_connect::{Result, arrow};
+use lakeflow_connect::{Result, arrow, types::READ_TIME_KEY};
 
 use super::{
     known::RowId,
@@ -38,12 +42,13 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// A fingerprint of all columns of the given rows.
+    /// A fingerprint of all columns of the given rows but the time of reading.
     async fn contents(&self, work: &Work, mut rows: Vec<RowId>) -> Result<HashMap<RowId, u128, RandomState>> {
         rows.sort_unstable();
         rows.dedup();
-        let schema = &self.scanner.schema;
-        let fields = schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let fields = self.scanner.schema.fields();
+        let compared: Vec<usize> = (0..fields.len()).filter(|i| !is_read_time(&fields[*i])).collect();
+        let fields = compared.iter().map(|i| SortField::new(fields[*i].data_type().clone())).collect();
         let converter = RowConverter::new(fields).map_err(|e| sink("comparing rows", e))?;
         let hashers = [RandomState::with_seeds(1, 2, 3, 4), RandomState::with_seeds(5, 6, 7, 8)];
         let mut contents = HashMap::with_capacity_and_hasher(rows.len(), RandomState::new());
@@ -52,7 +57,8 @@ impl Merge<'_> {
             let mut reader = self.scanner.rows(file, Some(selection(of_file))).await?;
             let mut next = of_file.iter();
             while let Some(batch) = reader.next().await? {
-                let converted = converter.convert_columns(batch.columns()).map_err(|e| sink("comparing rows", e))?;
+                let columns: Vec<ArrayRef> = compared.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+                let converted = converter.convert_columns(&columns).map_err(|e| sink("comparing rows", e))?;
                 for (row, id) in converted.iter().zip(next.by_ref()) {
                     let [a, b] = [0, 1].map(|i: usize| u128::from(hashers[i].hash_one(row.data())));
                     contents.insert(*id, a << 64 | b);
@@ -61,6 +67,10 @@ impl Merge<'_> {
         }
         Ok(contents)
     }
+}
+
+fn is_read_time(field: &Field) -> bool {
+    field.metadata().get(READ_TIME_KEY).is_some_and(|marked| marked == "true")
 }
 
 /// Selects sorted rows of one file.
