@@ -35,11 +35,30 @@ pub(super) fn auth(connection: &Connection, base: &Url) -> Result<Auth> {
             }
             Ok(Auth::client_credentials(credentials))
         }
-        Some(other @ (AuthType::Kerberos | AuthType::Ntlm)) => {
+        Some(AuthType::Kerberos) => kerberos(connection, base),
+        Some(other @ AuthType::Ntlm) => {
             Err(Error::new(ErrorKind::Unsupported, "this build cannot log in that way")
                 .with("auth_type", other.as_str()))
         }
     }
+}
+
+#[cfg(feature = "kerberos")]
+fn kerberos(connection: &Connection, base: &Url) -> Result<Auth> {
+    use crate::http::Kerberos;
+
+    Kerberos::check_files(connection.kerberos_keytab.as_deref(), connection.kerberos_ccache.as_deref())?;
+    let service = match (&connection.kerberos_spn, base.host_str()) {
+        (Some(service), _) => service.clone(),
+        (None, host) => format!("HTTP@{}", host.unwrap_or_default()),
+    };
+    let kerberos = Kerberos::new(service).principal(connection.kerberos_principal.clone());
+    Ok(kerberos.delegate(connection.kerberos_delegate).auth())
+}
+
+#[cfg(not(feature = "kerberos"))]
+fn kerberos(_: &Connection, _: &Url) -> Result<Auth> {
+    Err(Error::new(ErrorKind::Config, super::config::NEEDS_KERBEROS))
 }
 
 /// Where tokens come from: as told, else as the PI Web API itself publishes.

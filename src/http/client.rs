@@ -14,8 +14,17 @@ use reqwest::{
 use url::Url;
 
 use super::{
-    activity::Counters, auth::Auth, backoff::Delays, concurrency::Concurrency, connect::connect, links::LinkPolicy,
-    links::checked_base, pace::Pace, redact, request::Request, settings::HttpSettings,
+    activity::Counters,
+    auth::Auth,
+    backoff::Delays,
+    concurrency::Concurrency,
+    connect::{Connections, connect},
+    links::LinkPolicy,
+    links::checked_base,
+    pace::Pace,
+    redact,
+    request::Request,
+    settings::HttpSettings,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -51,6 +60,7 @@ pub(super) struct Inner {
     /// Apart, so that requests waiting for a token do not keep its request from being sent.
     pub(super) token_slots: Arc<Concurrency>,
     jitter: Mutex<fastrand::Rng>,
+    user_agent: String,
 }
 
 impl HttpClient {
@@ -186,6 +196,11 @@ impl Inner {
 
     pub(super) fn jitter(&self) -> fastrand::Rng {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner).fork()
+    }
+
+    /// A client beside the shared one, with a connection to itself.
+    pub(super) fn one_connection(&self) -> Result<reqwest::Client> {
+        connect(&self.settings, &self.base, &self.user_agent, Connections::One)
     }
 
     fn below_base(&self, path: &str) -> Result<Url> {
@@ -327,7 +342,7 @@ impl HttpClientBuilder {
     pub fn build(self) -> Result<HttpClient> {
         let Self { base, auth, settings, clock, user_agent, error_detail, answer_check, jitter } = self;
         let base = checked_base(base, settings.allow_insecure)?;
-        let http = connect(&settings, &base, &user_agent)?;
+        let http = connect(&settings, &base, &user_agent, Connections::Many)?;
         let links = LinkPolicy::new(
             base.clone(),
             &settings.allowed_link_hosts,
@@ -348,6 +363,7 @@ impl HttpClientBuilder {
             slots: Concurrency::new(settings.max_concurrency),
             token_slots: Concurrency::new(1),
             jitter: Mutex::new(jitter),
+            user_agent,
             settings,
         };
         Ok(HttpClient { inner: Arc::new(inner) })

@@ -8,7 +8,21 @@ use url::Url;
 use super::{links::is_loopback, settings::HttpSettings};
 use crate::error::{Error, ErrorKind, Result};
 
-pub(super) fn connect(settings: &HttpSettings, base: &Url, user_agent: &str) -> Result<Client> {
+/// How many connections a client may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// As many as are of use.
+    Many,
+    /// One, for requests after each other: to servers that log in a connection.
+    One,
+}
+
+pub(super) fn connect(
+    settings: &HttpSettings,
+    base: &Url,
+    user_agent: &str,
+    connections: Connections,
+) -> Result<Client> {
     let mut builder = Client::builder()
         .user_agent(user_agent)
         .redirect(Policy::none())
@@ -16,6 +30,9 @@ pub(super) fn connect(settings: &HttpSettings, base: &Url, user_agent: &str) -> 
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .tcp_nodelay(true);
+    if connections == Connections::One {
+        builder = builder.http1_only().pool_max_idle_per_host(1);
+    }
     builder = match settings.proxy.as_ref().map(|p| p.expose()) {
         Some(proxy) if !proxy.eq_ignore_ascii_case("none") => builder.proxy(proxy_of(proxy)?),
         Some(_) => builder.no_proxy(),

@@ -33,9 +33,15 @@ mod request;
 mod response;
 mod retry_after;
 mod run;
+mod send;
 mod settings;
 
-pub use auth::{Auth, ClientAuth, ClientCredentials, KeyAlgorithm, PrivateKeyJwt, SigningKey, TokenEndpoint};
+#[cfg(feature = "kerberos")]
+pub use auth::Kerberos;
+pub use auth::{
+    Auth, ClientAuth, ClientCredentials, KeyAlgorithm, NegotiateExchange, NegotiateProvider, PrivateKeyJwt, SigningKey,
+    TokenEndpoint,
+};
 pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, Retries, Target};
 pub use request::Request;
 pub use response::{BodyStream, Response};

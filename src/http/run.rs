@@ -21,6 +21,7 @@ use super::{
     failure::{Circumstances, Failure},
     redact,
     response::{BodyFault, BodyStream, Response, asked_wait, read_whole, text_header},
+    send::Sent,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
 
@@ -175,23 +176,16 @@ impl Inner {
             Purpose::Data { credential } => credential && (!redirected || self.links.is_own(at)),
             Purpose::Token => false,
         };
-        let credential = if trusted { self.auth.credential(self).await? } else { None };
-        let request = self.request(call, at, trusted, credential.as_ref(), T::WHOLE)?;
-        let paced = call.purpose != Purpose::Token;
-        let mut slot = self.slots_for(paced).slot().await;
-        if paced && let Some(pace) = &self.pace {
-            pace.wait(&*self.clock).await;
-        }
-        let sent = self.now();
-        self.counters.request();
-        let response = match self.http.execute(request).await {
-            Ok(response) => response,
+        let mut shown = self.shown(at, trusted).await?;
+        let mut slot = self.slots_for(call.purpose != Purpose::Token).slot().await;
+        let Sent { at: sent, answer } = self.send(call, at, trusted, &mut shown, T::WHOLE).await?;
+        let head = match answer {
+            Ok(head) => head,
             Err(error) => {
                 slot.report(Load::Overload);
                 return Ok(Step::Failed(self.seen(Failure::transport(error, at.clone()), progress, sent)));
             }
         };
-        let head = Head { response, url: at.clone(), counters: self.counters.clone() };
         let status = head.response.status().as_u16();
         tracing::debug!(
             url = %redact::url(at),
@@ -203,7 +197,13 @@ impl Inner {
         slot.report(if is_overload(status) { Load::Overload } else { Load::Unknown });
         let facts =
             Facts { refreshable: trusted && self.auth.can_refresh() && !progress.refreshed, ..facts(call, status) };
-        match classify(Outcome::Status(status), facts) {
+        let action = classify(Outcome::Status(status), facts);
+        if action == Action::Accept
+            && let Some(exchange) = &mut shown.exchange
+        {
+            exchange.check(head.response.headers()).await?;
+        }
+        match action {
             Action::Accept => match T::take(self, head, slot, sent).await {
                 Ok(answer) => Ok(Step::Done(answer)),
                 Err(BodyFault::Broken(error)) => {
@@ -221,7 +221,7 @@ impl Inner {
             },
             Action::Refresh => {
                 progress.refreshed = true;
-                if let Some(credential) = &credential {
+                if let Some(credential) = &shown.credential {
                     self.auth.refused(credential).await;
                 }
                 Ok(Step::Again(None))
@@ -230,7 +230,7 @@ impl Inner {
         }
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         call: &Call,
         at: &Url,

@@ -1,9 +1,12 @@
 //! The OSI PI source.
 
+mod auth;
 mod check;
 mod eventframes;
 mod ledger;
 mod lists;
+#[cfg(feature = "kerberos")]
+mod real_kerberos;
 mod recorded;
 mod tables;
 

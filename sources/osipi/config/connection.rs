@@ -11,6 +11,10 @@ use crate::{
     secret::Secret,
 };
 
+/// Told to who wants to log in by Kerberos with a build that cannot.
+pub(in super::super) const NEEDS_KERBEROS: &str =
+    "auth_type=kerberos needs another build of this program: with the cargo feature 'kerberos'";
+
 /// Options of a connection.
 #[derive(Clone, Debug, Deserialize)]
 pub(in super::super) struct Connection {
@@ -205,8 +209,8 @@ impl Connection {
                     problems.add("give only one of 'token_url', 'oidc_issuer' and 'workspace_host'");
                 }
             }
-            AuthType::Kerberos => problems.add("auth_type=kerberos needs a build with the feature 'kerberos'"),
-            AuthType::Anonymous => {}
+            AuthType::Kerberos if cfg!(not(feature = "kerberos")) => problems.add(NEEDS_KERBEROS),
+            AuthType::Kerberos | AuthType::Anonymous => {}
             AuthType::Ntlm => problems.add("auth_type=ntlm is not supported; use basic, oidc or kerberos"),
         }
     }

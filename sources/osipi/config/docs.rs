@@ -66,8 +66,16 @@ const CONNECTION: &[OptionDoc] = &[
     .default("basic"),
     conn("kerberos_spn", OptionKind::Text, "Service principal for auth_type=kerberos; HTTP@host when not given."),
     conn("kerberos_principal", OptionKind::Text, "Client principal; that of the process when not given."),
-    conn("kerberos_keytab", OptionKind::Text, "Path of the keytab of that principal."),
-    conn("kerberos_ccache", OptionKind::Text, "Path of the credential cache."),
+    conn(
+        "kerberos_keytab",
+        OptionKind::Text,
+        "Path of the keytab of that principal; the program must be started with it in KRB5_CLIENT_KTNAME.",
+    ),
+    conn(
+        "kerberos_ccache",
+        OptionKind::Text,
+        "Path of the credential cache; the program must be started with it in KRB5CCNAME.",
+    ),
     conn(
         "kerberos_delegate",
         OptionKind::Boolean,

@@ -4,6 +4,8 @@ mod connection;
 mod docs;
 mod table;
 
+#[cfg(not(feature = "kerberos"))]
+pub(super) use connection::NEEDS_KERBEROS;
 pub(super) use connection::{AuthType, Connection, OauthClientAuth};
 pub(super) use docs::OPTIONS;
 pub(super) use table::{

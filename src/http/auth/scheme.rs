@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::{oauth::ClientCredentials, token::TokenSource};
+use super::{
+    negotiate::{Exchange, NegotiateProvider, Negotiation},
+    oauth::ClientCredentials,
+    token::TokenSource,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::client::Inner,
@@ -21,6 +25,7 @@ enum Kind {
     None,
     Fixed { name: &'static str, help: &'static str, credential: Credential },
     Token(Arc<TokenSource>),
+    Negotiate(Arc<Negotiation>),
 }
 
 /// A header that shows who is asking.
@@ -85,6 +90,14 @@ impl Auth {
         Self(Kind::Token(Arc::new(TokenSource::new(credentials))))
     }
 
+    /// HTTP Negotiate (SPNEGO), with tokens of a security library; with the feature `kerberos` there is one ready, `Kerberos`.
+    ///
+    /// Each request logs in by itself and sends its first token unasked. A server that proves who it is, is held to that
+    /// proof. Tokens go to the server's own origin only, also where other hosts are allowed.
+    pub fn negotiate(provider: Arc<dyn NegotiateProvider>) -> Self {
+        Self(Kind::Negotiate(Arc::new(Negotiation::new(provider))))
+    }
+
     fn fixed(name: &'static str, help: &'static str, header: HeaderName, value: &str) -> Result<Self> {
         let credential = Credential::new(header, value, 0)
             .ok_or_else(|| Error::new(ErrorKind::Config, "the credential holds characters that no header can carry"))?;
@@ -94,15 +107,23 @@ impl Auth {
     /// What to add to a request now; a token is fetched when there is none or it is about to expire.
     pub(in crate::http) async fn credential(&self, client: &Inner) -> Result<Option<Credential>> {
         match &self.0 {
-            Kind::None => Ok(None),
+            Kind::None | Kind::Negotiate(_) => Ok(None),
             Kind::Fixed { credential, .. } => Ok(Some(credential.clone())),
             Kind::Token(source) => source.credential(client).await.map(Some),
         }
     }
 
+    /// The login of one request, and what to show first; nothing where credentials are shown instead.
+    pub(in crate::http) async fn exchange(&self, client: &Inner) -> Result<Option<(Exchange, Credential)>> {
+        match &self.0 {
+            Kind::Negotiate(negotiation) => Exchange::begin(negotiation, client).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Whether a new credential can be had after a 401.
     pub(in crate::http) fn can_refresh(&self) -> bool {
-        matches!(self.0, Kind::Token(_))
+        matches!(self.0, Kind::Token(_) | Kind::Negotiate(_))
     }
 
     /// The server refused this credential: it is not used again.
@@ -118,6 +139,7 @@ impl Auth {
             Kind::None => "the server wants credentials: set them in the connection's options",
             Kind::Fixed { help, .. } => help,
             Kind::Token(source) => source.help(),
+            Kind::Negotiate(negotiation) => negotiation.help(),
         }
     }
 }
@@ -128,6 +150,7 @@ impl fmt::Debug for Auth {
             Kind::None => "none",
             Kind::Fixed { name, .. } => name,
             Kind::Token(_) => "client_credentials",
+            Kind::Negotiate(_) => "negotiate",
         })
     }
 }
