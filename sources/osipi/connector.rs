@@ -14,6 +14,7 @@ use super::{
     ledger::Notes,
     reading::{Reading, Source, TableReader},
     tables::{self, Reader},
+    timeseries::Deletions,
 };
 use crate::{
     connector::{Activity, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
@@ -45,7 +46,7 @@ impl SourceFactory for OsiPiSource {
         let client = PiClient::new(&connection, context)?;
         let clock = Arc::clone(&context.clock);
         let notes = Notes::new(clock.now());
-        let source = Source { client, clock, notes };
+        let source = Source { client, clock, notes, deletions: Deletions::default() };
         let login = connection.auth().unwrap_or(AuthType::Anonymous);
         Ok(Arc::new(OsiPiConnection { source: Arc::new(source), login }))
     }

@@ -29,6 +29,8 @@ pub(super) struct Source {
     pub(super) client: PiClient,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) notes: Notes,
+    /// Deleted rows that were found and wait to be read.
+    pub(super) deletions: timeseries::Deletions,
 }
 
 /// A table to read, with its options.
@@ -97,11 +99,15 @@ impl Reading {
     /// How the rows are stored.
     pub(super) fn metadata(&self) -> TableMetadata {
         let mut metadata = self.table.metadata(self.is_compat());
-        // Late and edited events are followed; deletions are not reported.
         if metadata.ingestion_type == IngestionType::CdcWithDeletes
             && matches!(self.table.reader, Reader::TimeSeries(_))
         {
-            metadata.ingestion_type = IngestionType::Cdc;
+            if self.options.recorded.change_capture == ChangeCapture::None {
+                metadata.ingestion_type = IngestionType::Cdc;
+            } else {
+                // The time of an event cannot tell whether it was deleted before or after it was read.
+                metadata.cursor_field = Some("ingestion_timestamp".to_owned());
+            }
         }
         metadata
     }

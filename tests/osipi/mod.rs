@@ -2,7 +2,10 @@
 
 mod auth;
 mod check;
+mod crashes;
+mod deletions;
 mod eventframes;
+mod lake;
 mod ledger;
 mod lists;
 #[cfg(feature = "kerberos")]

@@ -1,74 +1,31 @@
 //! Recorded values: nothing lost and nothing twice, whatever the page, wherever the read is broken off.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use futures::TryStreamExt;
-use lakeflow_connect::{
-    LakeflowConnect, Offset, Options, ReadEvent, ReadRequest, Records, TableRef, decode::arrow_to_json,
-};
+use lakeflow_connect::{ReadRequest, TableRef};
 use lakeflow_simulators::osipi::{RunningServer, Spelling, Ticks};
 use serde_json::Value;
 
-use super::{connect, small_plant};
-
-fn source(server: &RunningServer) -> std::sync::Arc<dyn LakeflowConnect> {
-    let options = Options::new().with("pi_base_url", server.base_url()).with("auth_type", "anonymous");
-    connect(&options).unwrap()
-}
-
-/// What a lake holds: the newest row of each key.
-type Lake = BTreeMap<(String, String, u64), Value>;
-
-/// Reads on, taking whole units only, at most so many; where it got to.
-async fn read_on(
-    server: &RunningServer,
-    table: TableRef,
-    start: Option<Offset>,
-    units: usize,
-    lake: &mut Lake,
-) -> Option<Offset> {
-    let mut events = source(server).read_table(ReadRequest::new(table).start(start.clone()));
-    let (mut offset, mut open, mut taken) = (start, Vec::new(), 0);
-    while let Some(event) = events.try_next().await.unwrap() {
-        match event {
-            ReadEvent::Records(Records::Arrow(batch)) => {
-                let lines = arrow_to_json(&batch).unwrap();
-                let text = std::str::from_utf8(&lines.bytes).unwrap();
-                open.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
-            }
-            ReadEvent::Checkpoint(next) => {
-                offset = Some(next);
-                for row in open.drain(..) {
-                    let text = |name: &str| row[name].as_str().unwrap().to_owned();
-                    let key = (text("tag_webid"), text("timestamp"), row["event_seq"].as_u64().unwrap());
-                    lake.insert(key, row);
-                }
-                taken += 1;
-                if taken == units {
-                    return offset;
-                }
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(open.is_empty(), "rows after the last checkpoint");
-    offset
-}
+use super::{
+    connect_to,
+    lake::{Lake, read_on},
+    small_plant,
+};
 
 /// The lake against what the server holds: each event by tag and exact time, once.
-fn compare(server: &RunningServer, lake: &Lake, without_newest: bool) {
+fn compare(server: &RunningServer, lake: &Lake) {
     let now = Ticks::from(server.clock().now());
     let from = Ticks(now.0 - 86_400 * 10_000_000);
     let mut wanted: Vec<(String, String)> = Vec::new();
     for point in server.points() {
         let webid = server.web_id(&point, Spelling::IdOnly).unwrap();
         let events = server.events(&point, from, Ticks(now.0 + 1)).unwrap();
-        let newest = events.last().map(|e| e.time.0 / 10);
-        let kept = events.iter().filter(|e| !without_newest || Some(e.time.0 / 10) != newest);
-        wanted.extend(kept.map(|e| (webid.clone(), e.time.to_string())));
+        wanted.extend(events.iter().map(|e| (webid.clone(), e.time.to_string())));
     }
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    let mut found: Vec<_> = lake.values().map(|row| (text(row, "tag_webid"), text(row, "timestamp_raw"))).collect();
+    let mut found: Vec<_> =
+        lake.rows.values().map(|row| (text(row, "tag_webid"), text(row, "timestamp_raw"))).collect();
     wanted.sort();
     found.sort();
     assert!(wanted.len() > 100, "{}", wanted.len());
@@ -86,10 +43,10 @@ async fn every_event_is_read_once_whatever_the_page() {
     let server = small_plant();
     for name in ["pi_timeseries", "pi_streamset_recorded"] {
         for max_count in ["150", "10000"] {
-            let mut lake = Lake::new();
+            let mut lake = Lake::default();
             let table = table(name).option("maxCount", max_count).option("snapshot_policy", "include");
             read_on(&server, table, None, usize::MAX, &mut lake).await;
-            compare(&server, &lake, false);
+            compare(&server, &lake);
         }
     }
 }
@@ -98,7 +55,7 @@ async fn every_event_is_read_once_whatever_the_page() {
 async fn a_host_that_stops_after_each_unit_holds_what_the_archive_holds() {
     let server = small_plant();
     let table = table("pi_timeseries").option("maxCount", "200").option("max_records_per_batch", "1000");
-    let (mut lake, mut offset) = (Lake::new(), None);
+    let (mut lake, mut offset) = (Lake::default(), None);
     for round in 0..10_000 {
         let next = read_on(&server, table.clone(), offset.clone(), 1, &mut lake).await;
         if next == offset {
@@ -107,26 +64,26 @@ async fn a_host_that_stops_after_each_unit_holds_what_the_archive_holds() {
         }
         offset = next;
     }
-    compare(&server, &lake, true);
+    compare(&server, &lake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_run_brings_what_is_new_and_nothing_is_lost_between() {
     let server = small_plant();
-    let (mut lake, mut offset) = (Lake::new(), None);
+    let (mut lake, mut offset) = (Lake::default(), None);
     for _ in 0..4 {
         offset = read_on(&server, table("pi_timeseries"), offset, usize::MAX, &mut lake).await;
-        let before = lake.len();
+        let before = lake.rows.len();
         offset = read_on(&server, table("pi_timeseries"), offset, usize::MAX, &mut lake).await;
-        assert_eq!(lake.len(), before, "the clock stands still");
+        assert_eq!(lake.rows.len(), before, "the clock stands still");
         server.clock().advance(Duration::from_secs(1800));
     }
     // What the runs have read begins a day before the first.
     read_on(&server, table("pi_timeseries"), offset, usize::MAX, &mut lake).await;
     let day = Ticks::from(server.clock().now()).0 - 86_400 * 10_000_000;
     let recent = |row: &Value| Ticks::parse(row["timestamp_raw"].as_str().unwrap()).unwrap().0 >= day;
-    lake.retain(|_, row| recent(row));
-    compare(&server, &lake, true);
+    lake.rows.retain(|_, row| recent(row));
+    compare(&server, &lake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,13 +92,13 @@ async fn a_tag_that_fails_is_an_error_or_left_out_and_others_go_on() {
     let unknown = "I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA";
     let known = server.web_id(&server.points()[0], Spelling::IdOnly).unwrap();
     let both = table("pi_timeseries").option("tag_webids", format!("{unknown},{known}"));
-    let failed: Result<Vec<_>, _> = source(&server).read_table(ReadRequest::new(both.clone())).try_collect().await;
+    let failed: Result<Vec<_>, _> = connect_to(&server).read_table(ReadRequest::new(both.clone())).try_collect().await;
     let error = failed.unwrap_err();
     assert_eq!(error.get("webid"), Some(unknown), "{error}");
-    let mut lake = Lake::new();
+    let mut lake = Lake::default();
     let offset = read_on(&server, both.option("on_tag_error", "quarantine"), None, usize::MAX, &mut lake).await;
-    assert!(lake.keys().all(|(tag, ..)| *tag == known) && !lake.is_empty());
-    let parts = source(&server).explain_offset(&table("pi_timeseries"), &offset.unwrap()).await.unwrap();
+    assert!(lake.rows.keys().all(|(tag, ..)| *tag == known) && !lake.rows.is_empty());
+    let parts = connect_to(&server).explain_offset(&table("pi_timeseries"), &offset.unwrap()).await.unwrap();
     let of = |name: &str| parts.iter().find(|p| p.name == name).unwrap().watermark.clone();
     assert_eq!(of(unknown), None);
     assert!(of(&known).is_some());

@@ -204,12 +204,12 @@ const RECORDED: &[OptionDoc] = &[
     table(
         "change_capture",
         OptionKind::Choice(&["none", "overlap", "reconcile", "updates"]),
-        "Late, edited and deleted events: not followed; read again for late_window; also counted and compared; also by the updates feed.",
+        "Late, edited and deleted events: not followed; late and edited ones of late_window; also deleted ones of reconcile_days; all that the updates feed of the server tells.",
     )
     .default("overlap")
     .group("recorded"),
-    table("reconcile_days", whole(3650), "How many days back reconcile looks.").default("7").group("recorded"),
-    table("reconcile_sample", OptionKind::Number { min: 0.0, max: 1.0 }, "Share of unchanged windows that reconcile compares in full.").default("0.01").group("recorded"),
+    table("reconcile_days", whole(3650), "How many days back reconcile and updates know which rows were sent, to find those that were deleted.").default("7").group("recorded"),
+    table("reconcile_sample", OptionKind::Number { min: 0.0, max: 1.0 }, "The least share of the known rows that reconcile compares with the archive in each run; up to 200,000 are always compared.").default("0.01").group("recorded"),
     table(
         "snapshot_policy",
         OptionKind::Choice(&["provisional", "exclude", "include"]),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::super::{
-    batch::SubRequest,
-    client::{PiClient, Query},
-    pages::Question,
-    reading::Reading,
-    webid::WebId,
+use super::{
+    super::{
+        batch::SubRequest,
+        client::{PiClient, Query},
+        pages::Question,
+        reading::Reading,
+        webid::WebId,
+    },
+    fetch::RowKind,
 };
 use crate::{
     decode::{Kind, Scanner},
@@ -66,7 +69,7 @@ const STREAMSET_QUERY: usize = 12 * 1024;
 
 impl PiArchive {
     /// The archive of a table's reads.
-    pub(super) fn new(reading: &Reading, streamset: bool) -> Self {
+    pub(super) fn new(reading: &Reading, streamset: bool, rows: RowKind) -> Self {
         let options = &reading.options.recorded;
         let mut parameters: Query = Vec::new();
         if let Some(expression) = &options.filter_expression {
@@ -80,6 +83,10 @@ impl PiArchive {
         }
         let prefix = if streamset { "Items.Items." } else { "Items." };
         let mut fields: Vec<String> = FIELDS.iter().map(|field| format!("{prefix}{field}")).collect();
+        if rows == RowKind::Annotations {
+            parameters.push(("associations", "Annotations".to_owned()));
+            fields.push("Items.Annotations".to_owned());
+        }
         if streamset {
             fields.extend(
                 ["Items.WebId", "Items.UnitsAbbreviation", "Items.WebException", "Items.Errors"].map(str::to_owned),

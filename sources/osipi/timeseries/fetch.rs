@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 
 use super::{
     super::{
@@ -13,7 +13,9 @@ use super::{
         values::{PointKind, Values},
         webid::WebId,
     },
+    annotations::Annotations,
     archive::{Answer, Ask, SharedArchive},
+    known::Instants,
     mark::{Newest, Seen},
 };
 use crate::{
@@ -53,13 +55,27 @@ pub(super) struct Terms {
     /// The end of the run: events from there on are of the future.
     pub(super) now: Micros,
     pub(super) newest: Newest,
+    /// Whether deletions are looked for.
+    pub(super) follows: bool,
+    /// What the rows are.
+    pub(super) rows: RowKind,
+    pub(super) schema: SchemaRef,
+}
+
+/// What the rows of a read are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowKind {
+    /// The events.
+    Events,
+    /// Their annotations.
+    Annotations,
 }
 
 /// What became of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// A part of its window was read, of so many events in the answer.
-    Read { seen: Seen, events: usize },
+    Read { seen: Seen, events: usize, instants: Instants },
     /// Nothing was read; ask again.
     Again,
     /// The stream cannot be read.
@@ -94,6 +110,7 @@ pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
     }
     let cap = terms.archive.cap();
     let mut values = Values::new(terms.read_at);
+    let mut annotations = Annotations::new(Arc::clone(&terms.schema), terms.read_at);
     let mut fetched = Fetched { batches: Vec::new(), jobs: Vec::with_capacity(jobs.len()) };
     for ((mut job, answer), stream) in jobs.into_iter().zip(answers).zip(asks.iter().map(|ask| &ask.webid)) {
         debug_assert!(terms.streams.get(job.tag).is_some_and(|s| s.webid == *stream));
@@ -104,7 +121,17 @@ pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
                 // The server may have lowered its cap while the question was under way.
                 job.pager.set_max_count(asked);
                 let first = values.rows();
-                let read = decode(&terms, &mut values, &mut job, &body, cap);
+                let mut read = decode(&terms, &mut values, &mut job, &body, cap);
+                if terms.rows == RowKind::Annotations
+                    && let Ok(Outcome::Read { seen, .. }) = &read
+                {
+                    // Only the annotations of the events that were taken.
+                    let taken = values.rows().checked_sub(1).filter(|last| *last >= first);
+                    let to = taken.and_then(|last| values.micros(last)).map_or(seen.from, |last| last + 1);
+                    let tag = terms.streams.get(job.tag).map_or("", |stream| &*stream.text);
+                    read = annotations.add(&body, (seen.from, to), tag).and(read);
+                    values.truncate(first);
+                }
                 if read.is_err() {
                     values.truncate(first);
                 }
@@ -121,12 +148,18 @@ pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
         if values.rows() >= BATCH_ROWS || values.bytes() >= BATCH_BYTES {
             fetched.batches.push(values.flush()?);
         }
+        if annotations.rows() >= BATCH_ROWS {
+            fetched.batches.push(annotations.flush()?);
+        }
         fetched.jobs.push((job, outcome));
         // Other reads of this thread come to their turn.
         tokio::task::consume_budget().await;
     }
     if values.rows() > 0 {
         fetched.batches.push(values.flush()?);
+    }
+    if annotations.rows() > 0 {
+        fetched.batches.push(annotations.flush()?);
     }
     Ok(fetched)
 }
@@ -172,5 +205,18 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
     }
     let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
     let seen = Seen { from, to, is_end, at_from: count(at_from), last: last.map(|(at, rows)| (at, count(rows))) };
-    Ok(Outcome::Read { seen, events: page.events })
+    let instants = if terms.follows { instants(values, first) } else { Instants::new() };
+    Ok(Outcome::Read { seen, events: page.events, instants })
+}
+
+/// The instants of the rows from `first` on, with the rows of each.
+fn instants(values: &Values, first: usize) -> Instants {
+    let mut instants = Instants::new();
+    for at in (first..values.rows()).filter_map(|row| values.micros(row)) {
+        match instants.last_mut() {
+            Some((last, rows)) if *last == at => *rows += 1,
+            _ => instants.push((at, 1)),
+        }
+    }
+    instants
 }

@@ -1,9 +1,9 @@
 //! How far one tag has been read.
 
-use super::super::time::Micros;
+use super::{super::time::Micros, known::Instants};
 
 /// How far a tag has been read: everything sent lies before `next` and outside `gaps`, plus the rows held at `next`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     /// Where reading goes on: the newest event that is known, which may still be replaced, or where no event was found after.
     pub(super) next: Micros,
@@ -13,6 +13,10 @@ pub(super) struct Mark {
     pub(super) gaps: Vec<(Micros, Micros)>,
     /// Whether the tail has been read up to the end of the run.
     pub(super) done: bool,
+    /// The rows that were sent and not taken back, as far as deletions are looked for.
+    pub(super) known: Instants,
+    /// Up to where the updates feed of the server has been followed.
+    pub(super) marker: Option<Box<str>>,
 }
 
 /// What reading a part of a window showed.
@@ -52,7 +56,7 @@ impl Mark {
     /// A tag of which nothing has been read from `start` up to `end`.
     pub(super) fn unread(start: Micros, end: Micros) -> Self {
         let gaps = if start < end { vec![(start, end)] } else { Vec::new() };
-        Self { next: end.max(start), held: None, gaps, done: false }
+        Self { next: end.max(start), gaps, ..Self::default() }
     }
 
     /// Whether there is nothing to be read before the end of the run.
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_newest_event_that_vanished_is_gone_whole() {
-        let mut mark = Mark { next: 60, held: Some(2), gaps: Vec::new(), done: false };
+        let mut mark = Mark { next: 60, held: Some(2), gaps: Vec::new(), done: false, ..Mark::default() };
         let gone = mark.tail_read(&seen(60, 100, true, 0, None), Newest::Provisional);
         assert_eq!(gone, [Gone { at: 60, sequence: 0 }, Gone { at: 60, sequence: 1 }]);
         assert_eq!((mark.next, mark.held), (60, Some(0)));
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_tail_read_in_parts_goes_on_where_it_was() {
-        let mut mark = Mark { next: 60, held: Some(1), gaps: Vec::new(), done: false };
+        let mut mark = Mark { next: 60, held: Some(1), gaps: Vec::new(), done: false, ..Mark::default() };
         assert!(mark.tail_read(&seen(60, 70, false, 1, Some((69, 1))), Newest::Provisional).is_empty());
         assert_eq!((mark.next, mark.held, mark.done), (70, Some(0), false));
         mark.tail_read(&seen(70, 100, true, 1, Some((70, 1))), Newest::HeldBack);
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn gaps_melt_together_and_are_covered_in_any_order() {
-        let mut mark = Mark { next: 100, held: Some(1), gaps: vec![(0, 20)], done: false };
+        let mut mark = Mark { next: 100, held: Some(1), gaps: vec![(0, 20)], done: false, ..Mark::default() };
         mark.begin(200, &[(30, 40), (35, 500)]);
         assert_eq!(mark.gaps, [(0, 20), (30, 100)]);
         mark.gap_read(&seen(50, 60, true, 0, None), 60, Newest::Provisional);

@@ -1,12 +1,21 @@
 //! Recorded values: each tag followed by itself, in one table.
 
 mod again;
+mod annotations;
 mod archive;
+mod begin;
+mod changes;
+mod deletions;
+mod feed;
 mod fetch;
+mod follow;
+mod known;
 mod mark;
 mod packing;
 mod reader;
 mod run;
 mod state;
+mod updates;
 
+pub(super) use deletions::Deletions;
 pub(super) use reader::reader;

@@ -95,6 +95,94 @@ pub(super) fn unpack_tags(text: &str) -> Option<BTreeMap<TagKey, Mark>> {
     read_tags(Bytes(expanded(text)?.iter()))
 }
 
+/// What is known of the rows of the tags as text, in the order of the tags.
+///
+/// # Errors
+/// [`Internal`](ErrorKind::Internal) when compression fails, which is a bug.
+pub(super) fn pack_known(tags: &BTreeMap<TagKey, Mark>) -> Result<String> {
+    let mut out = Vec::new();
+    tags.values().for_each(|m| put(&mut out, m.known.len() as i64));
+    differences(&mut out, tags.values().flat_map(|m| m.known.iter().map(|k| k.0)));
+    // Nearly all instants have one row.
+    let ties = || tags.values().flat_map(|m| m.known.iter().map(|k| k.1)).zip(0i64..).filter(|(rows, _)| *rows != 1);
+    put(&mut out, ties().count() as i64);
+    differences(&mut out, ties().map(|(_, place)| place));
+    ties().for_each(|(rows, _)| put(&mut out, i64::from(rows)));
+    compressed(&out)
+}
+
+/// Adds what [`pack_known`] wrote to the same tags; `None` for anything else.
+pub(super) fn unpack_known(text: &str, tags: &mut BTreeMap<TagKey, Mark>) -> Option<()> {
+    let bytes = expanded(text)?;
+    let mut bytes = Bytes(bytes.iter());
+    let counts: Vec<usize> = (0..tags.len()).map(|_| bytes.count()).collect::<Option<_>>()?;
+    let total = counts.iter().try_fold(0usize, |sum, count| sum.checked_add(*count))?;
+    let mut known: Vec<(i64, u32)> = sums(&mut bytes, total)?.into_iter().map(|at| (at, 1)).collect();
+    let ties = bytes.count()?;
+    for place in sums(&mut bytes, ties)? {
+        known.get_mut(usize::try_from(place).ok()?)?.1 = u32::try_from(bytes.number()?).ok()?;
+    }
+    let mut known = known.into_iter();
+    for (mark, count) in tags.values_mut().zip(counts) {
+        mark.known = known.by_ref().take(count).collect();
+    }
+    (bytes.0.len() == 0).then_some(())
+}
+
+/// The markers of the tags as text, in the order of the tags.
+///
+/// # Errors
+/// [`Internal`](ErrorKind::Internal) when compression fails, which is a bug.
+pub(super) fn pack_feed(tags: &BTreeMap<TagKey, Mark>) -> Result<String> {
+    let mut out = Vec::with_capacity(tags.len() * 20);
+    for mark in tags.values() {
+        let text = mark.marker.as_deref().unwrap_or_default();
+        match text.split_once('_').and_then(|(id, place)| Some((id_bytes(id)?, place_of(place)?))) {
+            // The form that servers use: 16 bytes and a number.
+            Some((id, place)) => {
+                put(&mut out, -1);
+                out.extend_from_slice(&id);
+                put(&mut out, place);
+            }
+            None => {
+                put(&mut out, text.len() as i64);
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+    compressed(&out)
+}
+
+fn id_bytes(text: &str) -> Option<[u8; 16]> {
+    let id = u128::from_str_radix(text, 16).ok()?;
+    (format!("{id:032x}") == text).then(|| id.to_be_bytes())
+}
+
+fn place_of(text: &str) -> Option<i64> {
+    let place: i64 = text.parse().ok()?;
+    (place.to_string() == text).then_some(place)
+}
+
+/// Adds what [`pack_feed`] wrote to the same tags; `None` for anything else.
+pub(super) fn unpack_feed(text: &str, tags: &mut BTreeMap<TagKey, Mark>) -> Option<()> {
+    let bytes = expanded(text)?;
+    let mut bytes = Bytes(bytes.iter());
+    for mark in tags.values_mut() {
+        let len = bytes.number()?;
+        if len == -1 {
+            let id: Vec<u8> = bytes.0.by_ref().take(16).copied().collect();
+            let id = u128::from_be_bytes(id.try_into().ok()?);
+            mark.marker = Some(format!("{id:032x}_{}", bytes.number()?).into());
+            continue;
+        }
+        let len = usize::try_from(len).ok().filter(|len| *len <= bytes.0.len())?;
+        let text: Vec<u8> = bytes.0.by_ref().take(len).copied().collect();
+        let text = String::from_utf8(text).ok()?;
+        mark.marker = (!text.is_empty()).then(|| text.into());
+    }
+    (bytes.0.len() == 0).then_some(())
+}
+
 /// Deletions as text.
 ///
 /// # Errors
@@ -172,7 +260,7 @@ fn read_tags(mut bytes: Bytes) -> Option<BTreeMap<TagKey, Mark>> {
     for (((key, next), held), flags) in keys.into_iter().zip(next).zip(held).zip(flags) {
         let gaps: Vec<_> = gaps.by_ref().take(usize::try_from(flags >> 1).ok()?).collect();
         let held = if held < 0 { None } else { Some(u32::try_from(held).ok()?) };
-        tags.insert(key, Mark { next, held, gaps, done: flags & 1 == 1 });
+        tags.insert(key, Mark { next, held, gaps, done: flags & 1 == 1, ..Mark::default() });
     }
     (bytes.0.len() == 0).then_some(tags)
 }
@@ -202,6 +290,8 @@ mod tests {
             let _ = read_tags(Bytes(bytes.iter()));
             let text = compressed(&bytes).unwrap();
             let _ = (unpack_tags(&text), unpack_gone(&text), unpack_tags("not base64"));
+            let mut tags = BTreeMap::from([(TagKey::Other(1), Mark::default()), (TagKey::Other(2), Mark::default())]);
+            let _ = (unpack_known(&text, &mut tags), unpack_feed(&text, &mut tags));
         }
 
         #[test]

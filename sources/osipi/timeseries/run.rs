@@ -12,13 +12,14 @@ use super::{
         time::Micros,
     },
     fetch::{Fetched, Outcome, Terms, fetch},
-    mark::{Mark, Newest},
-    state::{Deletion, State, TagKey},
+    follow::{Follow, Part},
+    mark::Mark,
+    state::{State, TagKey},
 };
 use crate::error::{Error, ErrorKind, Result};
 
 /// Events that may be read again at once when the whole late window holds no more.
-const CHEAP: f64 = 200_000.0;
+const CHEAP: usize = 200_000;
 
 /// How a read is made.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,12 @@ pub(super) struct Plan {
     pub(super) batches: usize,
     /// How far back the whole of time may be read again when that is cheap; 0 for never.
     pub(super) late_window: Micros,
+    /// The least share of the known rows that is compared with the archive; `None` for none.
+    pub(super) compare: Option<f64>,
     /// Nothing before this is read again.
     pub(super) earliest: Micros,
+    /// Whether only tags are compared that the server's feed does not tell of.
+    pub(super) by_feed: bool,
 }
 
 /// A read under way.
@@ -41,6 +46,7 @@ pub(super) struct Run {
     keys: Arc<[TagKey]>,
     plan: Plan,
     state: State,
+    follow: Follow,
     controller: Controller,
     densities: Densities,
     under_way: JoinSet<Result<Fetched>>,
@@ -54,7 +60,7 @@ pub(super) struct Run {
     tail_density: f64,
     rows: u64,
     started: bool,
-    cheap_checked: bool,
+    again_checked: bool,
 }
 
 /// What a step of a run brings.
@@ -74,16 +80,17 @@ impl Run {
         terms: Terms,
         keys: Arc<[TagKey]>,
         plan: Plan,
-        state: State,
+        (state, follow): (State, Follow),
         controller: Controller,
-        densities: Densities,
     ) -> Self {
+        let densities = Densities::unknown(keys.len());
         let taken = vec![Vec::new(); keys.len()];
         Self {
             terms,
             keys,
             plan,
             state,
+            follow,
             controller,
             densities,
             under_way: JoinSet::new(),
@@ -93,7 +100,7 @@ impl Run {
             tail_density: 0.0,
             rows: 0,
             started: false,
-            cheap_checked: plan.late_window == 0,
+            again_checked: false,
         }
     }
 
@@ -102,8 +109,13 @@ impl Run {
         &self.state
     }
 
-    pub(super) fn densities(&self) -> &Densities {
-        &self.densities
+    pub(super) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// Whether a tag could not be read by this run.
+    pub(super) fn is_left_out(&self, tag: usize) -> bool {
+        self.failed.contains(&tag)
     }
 
     /// Leaves a tag out for the rest of the run; its mark stays where it was.
@@ -123,7 +135,7 @@ impl Run {
         }
         loop {
             if self.tails == 0 {
-                self.read_again_if_cheap();
+                self.read_again();
                 self.queue_gaps();
             }
             self.send();
@@ -170,19 +182,49 @@ impl Run {
         }
     }
 
-    /// In small plants everything in the late window is read again by every run.
-    fn read_again_if_cheap(&mut self) {
-        if self.cheap_checked {
+    /// What is read again, beside what the marks say, once it is known how much there is.
+    fn read_again(&mut self) {
+        if std::mem::replace(&mut self.again_checked, true) {
             return;
         }
-        self.cheap_checked = true;
-        if self.tail_density * self.plan.late_window as f64 / 1e6 > CHEAP {
-            return;
-        }
-        let from = self.terms.now - self.plan.late_window;
+        let window = match self.plan.compare {
+            Some(share) => self.next_comparison(share),
+            None if self.plan.late_window == 0 => return,
+            // In small plants everything in the late window is read again by every run.
+            None if self.tail_density * self.plan.late_window as f64 / 1e6 > CHEAP as f64 => return,
+            None => (self.terms.now - self.plan.late_window, Micros::MAX),
+        };
         for (tag, key) in self.keys.iter().enumerate() {
-            if let Some(mark) = self.state.tags.get_mut(key).filter(|_| !self.failed.contains(&tag)) {
-                mark.add_gap(from.max(self.plan.earliest).min(mark.next), mark.next);
+            let told = |mark: &Mark| self.plan.compare.is_some() && self.plan.by_feed && mark.marker.is_some();
+            let is_read = |mark: &&mut Mark| !self.failed.contains(&tag) && !told(mark);
+            if let Some(mark) = self.state.tags.get_mut(key).filter(is_read) {
+                let from = window.0.max(self.plan.earliest);
+                mark.add_gap(from.min(mark.next), window.1.min(mark.next));
+            }
+        }
+    }
+
+    /// The window whose known rows are compared by this run: all when they are few, else a share of them, and the next
+    /// share by the next run.
+    fn next_comparison(&mut self, share: f64) -> (Micros, Micros) {
+        let from = self.state.known_from.unwrap_or(self.terms.now);
+        let mut times: Vec<Micros> = self.state.tags.values().flat_map(|m| m.known.iter().map(|k| k.0)).collect();
+        let least = CHEAP.max((times.len() as f64 * share) as usize);
+        if times.len() <= least {
+            self.state.compared = 0;
+            return (from, Micros::MAX);
+        }
+        times.sort_unstable();
+        let begin = self.state.compared.max(from);
+        let first = times.partition_point(|at| *at < begin);
+        match times.get(first + least) {
+            Some(end) => {
+                self.state.compared = *end;
+                (begin, *end)
+            }
+            None => {
+                self.state.compared = 0;
+                (begin, Micros::MAX)
             }
         }
     }
@@ -258,12 +300,15 @@ impl Run {
                         failures.push((job.tag, error));
                     }
                 }
-                Outcome::Read { seen, events } => {
+                Outcome::Read { seen, events, instants } => {
                     let span = seen.to - seen.from;
-                    self.densities.learn(job.tag, events, span);
+                    // Of a moment that was picked out nothing can be learned about others.
+                    if span >= 1_000_000 {
+                        self.densities.learn(job.tag, events, span);
+                    }
                     read.push((job.tag, u32::try_from(events).unwrap_or(u32::MAX)));
                     let newest = self.terms.newest;
-                    let (read_at, tag) = (self.terms.read_at, job.tag);
+                    let tag = job.tag;
                     let window_end = job.pager.end();
                     let lane = job.lane;
                     let Some(mark) = self.mark_mut(tag) else { continue };
@@ -274,18 +319,11 @@ impl Run {
                             Vec::new()
                         }
                     };
-                    if newest == Newest::Provisional
-                        && let Some(stream) = self.terms.streams.get(tag)
+                    if self.terms.follows
+                        && let (Some(key), Some(stream)) = (self.keys.get(tag), self.terms.streams.get(tag))
                     {
-                        let webid = stream.text.as_ref();
-                        for gone in gone {
-                            self.state.delete(Deletion {
-                                tag: webid.into(),
-                                at: gone.at,
-                                sequence: gone.sequence,
-                                seen: read_at,
-                            });
-                        }
+                        let part = Part { tag, key, webid: &stream.text, seen: &seen, instants: &instants };
+                        self.follow.take(&mut self.state, part, gone);
                     }
                     if lane == Lane::Tail && span > 0 {
                         self.tail_density += events.saturating_sub(1) as f64 / (span as f64 / 1e6);

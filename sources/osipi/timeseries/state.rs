@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::{time::Micros, webid::WebId},
+    super::{
+        time::{Micros, Ticks},
+        webid::WebId,
+    },
+    known,
     mark::Mark,
     packing,
 };
@@ -17,8 +21,10 @@ use crate::{
 
 const VERSION: u32 = 1;
 
-/// The most deletions that wait in an offset to be read.
-pub(super) const MOST_GONE: usize = 50_000;
+/// The most deletions of earlier runs that stay in an offset, in case that they have not been read.
+const MOST_GONE: usize = 10_000;
+/// The most text of an offset that says what is known of rows.
+const MOST_KNOWN: usize = 1_300_000;
 
 /// What a tag is known by in an offset: a point by its server and number, everything else by a hash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +71,14 @@ pub(super) struct State {
     /// For each age at which time is read again: up to where that has been done.
     pub(super) again: Vec<Micros>,
     pub(super) tags: BTreeMap<TagKey, Mark>,
+    /// When the first run began: tells its deletions from those of a read that was begun anew.
+    pub(super) born: Micros,
+    /// Where the first run began: nothing before it has been sent.
+    pub(super) since: Micros,
+    /// From where on it is known which rows have been sent; `None` when deletions are not looked for.
+    pub(super) known_from: Option<Micros>,
+    /// Up to where what is known has been compared with the archive; then again from its beginning.
+    pub(super) compared: Micros,
     /// How many deletions there have been; the last of them are `gone`.
     pub(super) deletions: u64,
     pub(super) gone: Vec<Deletion>,
@@ -82,6 +96,18 @@ struct Wire {
     again: Vec<Micros>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tags: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    born: Micros,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    since: Micros,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known_from: Option<Micros>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    compared: Micros,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    feed: Option<String>,
     #[serde(default, skip_serializing_if = "is_none_yet")]
     deletions: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,30 +148,45 @@ impl Origin {
         }
         let broken = || expired("the offset does not have the shape this source writes").with("table", self.table);
         let tags = wire.tags.as_deref().map(|text| packing::unpack_tags(text).ok_or_else(broken)).transpose()?;
+        let is_bound = tags.is_none();
+        let mut tags = tags.unwrap_or_default();
+        if let Some(text) = &wire.known {
+            packing::unpack_known(text, &mut tags).ok_or_else(broken)?;
+        }
+        if let Some(text) = &wire.feed {
+            packing::unpack_feed(text, &mut tags).ok_or_else(broken)?;
+        }
         let gone = wire.gone.as_deref().map(|text| packing::unpack_gone(text).ok_or_else(broken)).transpose()?;
         Ok(State {
             now: wire.now,
             read_at: wire.read_at,
             again: wire.again,
-            is_bound: tags.is_none(),
-            tags: tags.unwrap_or_default(),
+            born: wire.born,
+            since: wire.since,
+            known_from: wire.known_from,
+            compared: wire.compared,
+            is_bound,
+            tags,
             deletions: wire.deletions,
             gone: gone.unwrap_or_default(),
         })
     }
 
-    /// Writes an offset.
+    /// Writes an offset. What is known of the oldest rows is forgotten where it would take too much room.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) when there are more tags than an offset can hold.
-    pub(super) fn write(&self, state: &State) -> Result<Offset> {
+    pub(super) fn write(&self, state: &mut State) -> Result<Offset> {
         let tags = if state.is_bound { None } else { Some(packing::pack_tags(&state.tags)?) };
-        if tags.as_ref().is_some_and(|tags| tags.len() > Offset::MAX_BYTES / 2) {
+        let feed =
+            if state.tags.values().any(|m| m.marker.is_some()) { Some(packing::pack_feed(&state.tags)?) } else { None };
+        if [&tags, &feed].into_iter().flatten().any(|text| text.len() > Offset::MAX_BYTES / 4) {
             return Err(Error::new(ErrorKind::Config, "there are more tags than the state of one table can hold")
                 .with("table", self.table)
                 .with("tags", state.tags.len())
                 .help("spread them over several tables, for example by 'nameFilter'"));
         }
+        let known = state.pack_known(self.table)?;
         Offset::encode(
             VERSION,
             &Wire {
@@ -154,10 +195,25 @@ impl Origin {
                 read_at: state.read_at,
                 again: state.again.clone(),
                 tags,
+                born: state.born,
+                since: state.since,
+                known_from: state.known_from,
+                compared: state.compared,
+                known,
+                feed,
                 deletions: state.deletions,
                 gone: if state.gone.is_empty() { None } else { Some(packing::pack_gone(&state.gone)?) },
             },
         )
+    }
+
+    /// A hash of the table's meaning.
+    pub(super) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub(super) fn table(&self) -> &'static str {
+        self.table
     }
 }
 
@@ -172,13 +228,64 @@ impl State {
         !self.is_bound && self.tags.values().all(Mark::is_complete)
     }
 
-    /// Notes a deletion; the oldest are dropped when nobody reads them.
+    /// Notes a deletion.
     pub(super) fn delete(&mut self, deletion: Deletion) {
         self.deletions += 1;
         self.gone.push(deletion);
-        if self.gone.len() > MOST_GONE {
-            let drop = self.gone.len() - MOST_GONE;
-            self.gone.drain(..drop);
+    }
+
+    /// Takes back a deletion of this run: the row is there after all.
+    pub(super) fn undelete(&mut self, tag: &str, at: Micros, sequence: u32) {
+        let is = |d: &Deletion| &*d.tag == tag && d.at == at && d.sequence == sequence && d.seen == self.read_at;
+        if let Some(place) = self.gone.iter().rposition(is) {
+            self.gone.remove(place);
+            self.deletions -= 1;
+        }
+    }
+
+    /// Drops the oldest deletions of runs before the last one when there are many.
+    pub(super) fn forget_deletions(&mut self) {
+        let over = self.gone.len().saturating_sub(MOST_GONE);
+        let older = self.gone.iter().take_while(|d| d.seen < self.read_at).count();
+        self.gone.drain(..over.min(older));
+    }
+
+    /// Looks for deletions from `from` on, or, with `None`, no more.
+    pub(super) fn know_from(&mut self, from: Option<Micros>) {
+        self.known_from = from.map(|from| self.known_from.map_or(from, |known| known.max(from)));
+        let from = self.known_from.unwrap_or(Micros::MAX);
+        self.tags.values_mut().for_each(|mark| known::forget_before(&mut mark.known, from));
+    }
+
+    /// Forgets the older half of the rows that are known.
+    fn know_less(&mut self, table: &'static str) {
+        let mut times: Vec<Micros> = self.tags.values().flat_map(|m| m.known.iter().map(|k| k.0)).collect();
+        let middle = times.len() / 2;
+        if times.is_empty() {
+            return;
+        }
+        let (_, median, _) = times.select_nth_unstable(middle);
+        let from = *median + 1;
+        tracing::warn!(
+            table,
+            since = %Ticks::from_micros(from),
+            "deleted events are found from here on only: more would not fit into the state of the table"
+        );
+        self.know_from(Some(from));
+    }
+
+    fn pack_known(&mut self, table: &'static str) -> Result<Option<String>> {
+        if self.known_from.is_none() {
+            return Ok(None);
+        }
+        loop {
+            if self.tags.values().map(|m| m.known.len()).sum::<usize>() <= known::MOST {
+                let text = packing::pack_known(&self.tags)?;
+                if text.len() <= MOST_KNOWN {
+                    return Ok(Some(text));
+                }
+            }
+            self.know_less(table);
         }
     }
 }
@@ -208,10 +315,10 @@ mod tests {
     }
 
     fn size_of(next: impl Fn(i32) -> Micros) -> usize {
-        let mark = |n| Mark { next: next(n), held: Some(1), gaps: Vec::new(), done: true };
+        let mark = |n| Mark { next: next(n), held: Some(1), gaps: Vec::new(), done: true, ..Mark::default() };
         let tags = (0..30_000).map(|n| (point(1_000 + n * 3), mark(n))).collect();
-        let state = State { now: NOW, tags, ..State::default() };
-        origin().write(&state).unwrap().to_json().len()
+        let mut state = State { now: NOW, tags, ..State::default() };
+        origin().write(&mut state).unwrap().to_json().len()
     }
 
     #[test]
@@ -224,7 +331,7 @@ mod tests {
 
     #[test]
     fn an_offset_of_another_place_or_release_is_expired() {
-        let offset = origin().write(&State::bound(NOW)).unwrap();
+        let offset = origin().write(&mut State::bound(NOW)).unwrap();
         assert!(origin().read(&offset).unwrap().is_bound);
         assert!(Origin::new("https://pi/piwebapi/", "pi_timeseries", "").read(&offset).is_ok());
         for other in [
@@ -240,30 +347,58 @@ mod tests {
         }
     }
 
+    fn deletion(at: Micros, seen: Micros) -> Deletion {
+        Deletion { tag: "I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA".into(), at, sequence: 0, seen }
+    }
+
     #[test]
-    fn deletions_that_nobody_reads_do_not_grow_without_end() {
-        let mut state = State::default();
-        for at in 0..MOST_GONE as i64 + 10 {
-            state.delete(Deletion {
-                tag: "I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA".into(),
-                at: NOW + at,
-                sequence: 0,
-                seen: NOW,
-            });
-        }
-        assert_eq!((state.gone.len(), state.deletions), (MOST_GONE, MOST_GONE as u64 + 10));
-        assert_eq!(state.gone[0].at, NOW + 10);
-        let offset = origin().write(&state).unwrap();
-        assert!(offset.to_json().len() < Offset::MAX_BYTES / 8);
+    fn old_deletions_go_when_there_are_many_and_those_of_the_last_run_stay() {
+        let mut state = State { read_at: 8, ..State::default() };
+        (0..5).for_each(|at| state.delete(deletion(at, 7)));
+        (0..MOST_GONE as i64).for_each(|at| state.delete(deletion(at, 8)));
+        state.forget_deletions();
+        assert_eq!((state.gone.len(), state.deletions), (MOST_GONE, MOST_GONE as u64 + 5));
+        state.delete(deletion(7, 8));
+        state.undelete("I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA", 7, 0);
+        state.delete(deletion(9, 8));
+        state.forget_deletions();
+        assert_eq!((state.gone.len(), state.deletions), (MOST_GONE + 1, MOST_GONE as u64 + 6));
+        let offset = origin().write(&mut state).unwrap();
+        assert!(offset.to_json().len() < Offset::MAX_BYTES / 16);
         assert_eq!(origin().read(&offset).unwrap(), state);
+    }
+
+    #[test]
+    fn thirty_thousand_tags_with_markers_and_known_rows_stay_within_half_of_what_a_host_stores() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut tags = BTreeMap::new();
+        for n in 0..30_000 {
+            let known = (0..40).map(|k| (NOW + k * 60_000_000 + random.i64(0..50_000_000), 1)).collect();
+            let marker = format!("{:032x}_{}", random.u128(..), random.u32(0..99_999));
+            let next = NOW + random.i64(0..50_000_000);
+            let mark = Mark { next, held: Some(1), done: true, known, marker: Some(marker.into()), gaps: Vec::new() };
+            tags.insert(point(n), mark);
+        }
+        let mut state = State { now: NOW, tags, known_from: Some(NOW), ..State::default() };
+        let offset = origin().write(&mut state).unwrap();
+        assert!(offset.to_json().len() < Offset::MAX_BYTES * 2 / 3, "{}", offset.to_json().len());
+        let back = origin().read(&offset).unwrap();
+        assert_eq!(back, state);
+        let kept: usize = back.tags.values().map(|m| m.known.len()).sum();
+        assert!(kept > 100_000 && back.known_from > Some(NOW), "{kept}");
     }
 
     fn mark() -> impl Strategy<Value = Mark> {
         let gaps = prop::collection::vec((any::<i32>(), 1i64..1_000_000), 0..3);
-        (any::<i64>(), prop::option::of(any::<u32>()), gaps, any::<bool>()).prop_map(|(next, held, gaps, done)| {
-            let gaps = gaps.into_iter().map(|(from, len)| (i64::from(from), i64::from(from) + len)).collect();
-            Mark { next, held, gaps, done }
-        })
+        let known = prop::collection::btree_map(any::<i32>(), 1u32..4, 0..4);
+        let marker = prop::option::of("[0-9a-f]{32}_[0-9]{1,9}|[a-z0-9A-F_-]{1,40}");
+        (any::<i64>(), prop::option::of(any::<u32>()), gaps, any::<bool>(), known, marker).prop_map(
+            |(next, held, gaps, done, known, marker)| {
+                let gaps = gaps.into_iter().map(|(from, len)| (i64::from(from), i64::from(from) + len)).collect();
+                let known = known.into_iter().map(|(at, rows)| (i64::from(at), rows)).collect();
+                Mark { next, held, gaps, done, known, marker: marker.map(Into::into) }
+            },
+        )
     }
 
     proptest! {
@@ -275,8 +410,9 @@ mod tests {
         ) {
             let points = points.into_iter().map(|(n, m)| (point(n), m));
             let tags = points.chain(others.into_iter().map(|(h, m)| (TagKey::Other(h), m))).collect();
-            let state = State { now: NOW, read_at: 7, again, tags, ..State::default() };
-            let offset = origin().write(&state).unwrap();
+            let known_from = Some(Micros::MIN);
+            let mut state = State { now: NOW, read_at: 7, again, tags, known_from, ..State::default() };
+            let offset = origin().write(&mut state).unwrap();
             prop_assert_eq!(origin().read(&Offset::from_json(&offset.to_json()).unwrap()).unwrap(), state);
         }
     }

@@ -3,22 +3,19 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
-    array::{
-        ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray,
-    },
-    buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
+    array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray},
+    buffer::{BooleanBuffer, NullBuffer},
     datatypes::SchemaRef,
-    error::ArrowError,
 };
 
 use super::{
     super::time::{Micros, Ticks},
+    buffers::{Dense, Runs, broken, doubles, longs, put, repeated, take, timestamps, varying},
     event::{ANNOTATED, Event, GOOD, KNOWN, PointKind, QUESTIONABLE, SUBSTITUTED, State, Value},
 };
 use crate::{
     decode::{Fixed, Varying},
-    error::{Error, ErrorKind, Result},
+    error::Result,
     types::{DataType, StructField, StructType},
 };
 
@@ -92,65 +89,6 @@ const TYPE_NAMES: [&str; 11] = [
     "error",
     "null",
 ];
-
-/// Text of every row, none missing.
-#[derive(Debug, Default)]
-struct Dense {
-    data: Vec<u8>,
-    ends: Vec<i32>,
-}
-
-impl Dense {
-    #[inline]
-    fn push(&mut self, text: &str) -> Result<()> {
-        self.data.extend_from_slice(text.as_bytes());
-        self.ends.push(i32::try_from(self.data.len()).map_err(|_| full())?);
-        Ok(())
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.ends.truncate(rows);
-        self.data.truncate(self.ends.last().map_or(0, |end| *end as usize));
-    }
-
-    fn take(&mut self) -> Result<ArrayRef> {
-        let data = take(&mut self.data);
-        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
-        offsets.push(0);
-        offsets.append(&mut self.ends);
-        text(offsets, data, None)
-    }
-}
-
-/// Text that stays the same for many rows: up to which row it holds.
-#[derive(Debug)]
-struct Runs<T> {
-    runs: Vec<(T, usize)>,
-}
-
-impl<T> Default for Runs<T> {
-    fn default() -> Self {
-        Self { runs: Vec::new() }
-    }
-}
-
-impl<T> Runs<T> {
-    fn rows(&self) -> usize {
-        self.runs.last().map_or(0, |(_, end)| *end)
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        while self.runs.len() > 1 && self.runs.iter().rev().nth(1).is_some_and(|(_, end)| *end >= rows) {
-            self.runs.pop();
-        }
-        if rows == 0 {
-            self.runs.clear();
-        }
-        if let Some((_, end)) = self.runs.last_mut() {
-            *end = rows.min(*end);
-        }
-    }
-}
 
 /// The columns, a row for each event.
 #[derive(Debug, Default)]
@@ -416,69 +354,6 @@ impl Columns {
     }
 }
 
-fn put(column: &mut Varying, row: usize, text: &str) -> Result<()> {
-    column.put(row, text.as_bytes()).map_err(|_| full())
-}
-
-/// A buffer to start again with, as large as the last one was.
-fn take<T>(values: &mut Vec<T>) -> Vec<T> {
-    let next = Vec::with_capacity(values.len());
-    std::mem::replace(values, next)
-}
-
-fn timestamps(values: ScalarBuffer<Micros>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let array = TimestampMicrosecondArray::try_new(values, nulls).map_err(broken)?;
-    Ok(Arc::new(array.with_timezone("UTC")))
-}
-
-fn doubles(column: &mut Fixed<f64>, rows: usize) -> Result<ArrayRef> {
-    let (values, nulls) = column.take(rows);
-    Ok(Arc::new(Float64Array::try_new(values.into(), nulls).map_err(broken)?))
-}
-
-fn longs(column: &mut Fixed<i64>, rows: usize) -> Result<ArrayRef> {
-    let (values, nulls) = column.take(rows);
-    Ok(Arc::new(Int64Array::try_new(values.into(), nulls).map_err(broken)?))
-}
-
-fn varying(column: &mut Varying, rows: usize) -> Result<ArrayRef> {
-    let (offsets, data, nulls) = column.take(rows);
-    Ok(Arc::new(StringArray::try_new(offsets, data, nulls).map_err(broken)?))
-}
-
-fn text(offsets: Vec<i32>, data: Vec<u8>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(data), nulls).map_err(broken)?))
-}
-
-/// Text that is the same up to each of the given rows.
-fn repeated<'a>(runs: impl Iterator<Item = (Option<&'a str>, usize)>, rows: usize) -> Result<ArrayRef> {
-    let mut offsets = Vec::with_capacity(rows + 1);
-    offsets.push(0);
-    let mut data: Vec<u8> = Vec::new();
-    let mut nulls = Vec::new();
-    let mut start = 0;
-    for (value, end) in runs {
-        let value_bytes = value.unwrap_or_default().as_bytes();
-        let count = end.saturating_sub(start);
-        i32::try_from(data.len() + value_bytes.len() * count).map_err(|_| full())?;
-        for _ in 0..count {
-            data.extend_from_slice(value_bytes);
-            offsets.push(data.len() as i32);
-        }
-        if value.is_none() {
-            nulls.push(start..end);
-        }
-        start = end;
-    }
-    let valid = (!nulls.is_empty()).then(|| {
-        let mut valid = vec![true; rows];
-        nulls.into_iter().flatten().filter_map(|row| valid.get_mut(row).map(|v| *v = false)).for_each(drop);
-        NullBuffer::from(valid)
-    });
-    text(offsets, data, valid)
-}
-
 /// The `Errors` of a value that is an object with them.
 fn errors_inside(object: &str) -> Option<String> {
     let object: serde_json::Value = serde_json::from_str(object).ok()?;
@@ -497,15 +372,4 @@ fn first_message(errors: &str) -> Option<Cow<'static, str>> {
     }
     let errors: serde_json::Value = serde_json::from_str(errors).ok()?;
     find(&errors).map(|text| Cow::Owned(text.to_owned()))
-}
-
-#[cold]
-fn full() -> Error {
-    Error::new(ErrorKind::Data, "a column of one batch would hold more than 2 GiB")
-        .help("ask for smaller pages (maxCount)")
-}
-
-#[cold]
-fn broken(cause: ArrowError) -> Error {
-    Error::new(ErrorKind::Internal, "columns of values do not form a batch").caused_by(cause)
 }

@@ -1,5 +1,6 @@
 //! Timed values as PI Web API writes them, to Arrow columns, in one pass over the answer's bytes.
 
+mod buffers;
 mod columns;
 mod event;
 mod literal;

@@ -1,0 +1,309 @@
+//! Begins a read of recorded values: what is to be read, by the options, the offset and the server.
+
+use std::{collections::HashSet, sync::Arc};
+
+use serde::Deserialize;
+
+use super::{
+    super::{
+        client::Query,
+        config::{ChangeCapture, SnapshotPolicy},
+        controller::{Controller, Limits},
+        tables::TimeSeries,
+        tags::Tag,
+        time::{self, Micros, Span, Ticks, Zone},
+    },
+    again,
+    archive::PiArchive,
+    feed::follow_feed,
+    fetch::{RowKind, Stream, Terms},
+    mark::{Mark, Newest},
+    reader::{Reads, RecordedReader},
+    run::{Plan, Run},
+    state::{Origin, State, TagKey},
+    updates::Feed,
+};
+use crate::{
+    connector::IngestionType,
+    error::{Error, ErrorKind, Result},
+    read::ReadRequest,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Servers {
+    items: Vec<Server>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Server {
+    server_time: Option<String>,
+}
+
+impl RecordedReader {
+    pub(super) fn origin(&self) -> Origin {
+        let options = &self.reading.options.recorded;
+        let meaning = format!(
+            "{}\n{}\n{}",
+            options.filter_expression.as_deref().unwrap_or_default(),
+            options.include_filtered_values,
+            options.desired_units.as_deref().unwrap_or_default()
+        );
+        Origin::new(self.reading.client().http.base().as_str(), self.reading.table.name, &meaning)
+    }
+
+    /// The time of the latest of the data servers; this machine's where they do not tell.
+    async fn server_time(&self) -> Result<Ticks> {
+        let query: Query = vec![("selectedFields", "Items.WebId;Items.ServerTime".to_owned())];
+        let body = self.reading.client().get("dataservers", &query).await?;
+        let servers: Servers = serde_json::from_slice(&body)
+            .map_err(|_| Error::new(ErrorKind::Protocol, "the list of data servers is not a list"))?;
+        let times = servers.items.iter().filter_map(|s| s.server_time.as_deref().and_then(Ticks::parse));
+        Ok(times.max().unwrap_or_else(|| Ticks::from_utc(self.reading.now())))
+    }
+
+    fn zone(&self) -> Result<Zone> {
+        Zone::parse(&self.reading.options.time_zone)
+    }
+
+    /// Where a run that begins now ends.
+    pub(super) async fn end(&self) -> Result<Micros> {
+        let now = self.server_time().await?;
+        let end = time::instant(&self.reading.options.window.end_time, now, self.zone()?)?;
+        // The instant itself belongs to the run.
+        Ok(end.micros().min(now.micros()) + 1)
+    }
+
+    /// Where a tag that is new begins.
+    fn first(&self, end: Micros) -> Result<Micros> {
+        let window = &self.reading.options.window;
+        let text = match (&window.start_time, window.lookback_minutes, window.lookback_days) {
+            (Some(text), ..) => text.clone(),
+            (None, Some(minutes), _) => format!("*-{minutes}m"),
+            (None, None, Some(days)) => format!("*-{}h", u64::from(days) * 24),
+            (None, None, None) => "*-720h".to_owned(),
+        };
+        let zone = self.zone()?;
+        let end = Ticks::from_micros(end - 1);
+        let (first, _) = time::range(&text, "*", end, zone)?;
+        Ok(first.micros())
+    }
+
+    fn span(&self, name: &'static str, text: &str) -> Result<Micros> {
+        let text = text.trim();
+        if text == "0" || text.is_empty() {
+            return Ok(0);
+        }
+        let now = Ticks::from_utc(self.reading.now());
+        let length = Span::parse(text).map_err(|e| e.with("option", name))?;
+        let after = length.after(now, Zone::default());
+        after.map(|after| after.micros() - now.micros()).ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("'{name}' is too long")).with("table", self.reading.table.name)
+        })
+    }
+
+    fn late_window(&self) -> Result<Micros> {
+        match self.capture() {
+            ChangeCapture::None => Ok(0),
+            _ => self.span("late_window", &self.reading.options.window.late_window),
+        }
+    }
+
+    /// How changes are followed; the public connector's way is not at all.
+    fn capture(&self) -> ChangeCapture {
+        match self.reading.metadata().ingestion_type {
+            IngestionType::Append => ChangeCapture::None,
+            _ => self.reading.options.recorded.change_capture,
+        }
+    }
+
+    /// Whether deletions are looked for.
+    pub(super) fn follows(&self) -> bool {
+        self.reading.metadata().ingestion_type == IngestionType::CdcWithDeletes
+    }
+
+    /// From where on it is to be known which rows have been sent.
+    fn known_from(&self, end: Micros) -> Option<Micros> {
+        let compares = matches!(self.capture(), ChangeCapture::Reconcile | ChangeCapture::Updates);
+        let days = i64::from(self.reading.options.recorded.reconcile_days);
+        (self.follows() && compares).then(|| end - days * 86_400_000_000)
+    }
+
+    /// Names the table with its tags among those of the connection.
+    pub(super) fn selection(&self) -> String {
+        format!("{} {:?}", self.origin().hash(), self.reading.options.tags)
+    }
+
+    fn newest(&self) -> Newest {
+        match self.reading.options.recorded.snapshot_policy {
+            SnapshotPolicy::Include => Newest::Final,
+            // A newest event that is discarded later can only be taken back where deletions are told.
+            SnapshotPolicy::Provisional if self.follows() => Newest::Provisional,
+            SnapshotPolicy::Provisional | SnapshotPolicy::Exclude => Newest::HeldBack,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wanted = self.reading.options.recorded.change_capture;
+        if self.follows() || matches!(wanted, ChangeCapture::None | ChangeCapture::Overlap) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Config, "this table has no deletions: change_capture can be none or overlap here")
+            .with("table", self.reading.table.name)
+            .help("set change_capture to overlap, and leave out compat=upstream"))
+    }
+
+    /// Begins a read: `None` when there is nothing to read.
+    ///
+    /// # Errors
+    /// Those of the options, of the offset and of the server.
+    pub(super) async fn begin(&self, request: &ReadRequest) -> Result<Option<Reads>> {
+        self.check()?;
+        let origin = self.origin();
+        let start = request.start.as_ref().map(|offset| origin.read(offset)).transpose()?;
+        if let Some(start) = start.as_ref().filter(|start| !start.is_bound) {
+            self.reading.source.deletions.show(&self.selection(), start);
+        }
+        let Some(end) = self.frozen_end(&origin, request, start.as_ref()).await? else { return Ok(None) };
+        let attributes = self.kind == TimeSeries::AttributeValues;
+        let mut tags = Tag::select(&self.reading, attributes).await?;
+        tags.sort_unstable_by(|a, b| a.webid.cmp(&b.webid));
+        let streams: Arc<[Stream]> = tags.iter().map(Stream::of).collect::<Result<_>>()?;
+        let keys: Arc<[TagKey]> = streams.iter().map(|stream| TagKey::of(&stream.webid)).collect();
+        let first = self.first(end)?;
+        let mut state = start.unwrap_or_default();
+        let is_first = state.now == 0;
+        let resumes = state.now == end && !state.is_bound;
+        self.begin_state(&mut state, end, first)?;
+        let new = self.begin_marks(&mut state, &keys, (first, end), resumes)?;
+        let (follow, markers) = match self.capture() {
+            ChangeCapture::Updates => {
+                let feed = Feed::of_places(self.reading.client());
+                follow_feed(&feed, &mut state, &keys, &streams, &new).await?
+            }
+            _ => Default::default(),
+        };
+        state.now = end;
+        let options = &self.reading.options;
+        let streamset = options.recorded.prefer_streamset || self.kind == TimeSeries::StreamsetRecorded;
+        let rows = if self.kind == TimeSeries::Annotations { RowKind::Annotations } else { RowKind::Events };
+        let streamset = streamset && rows == RowKind::Events;
+        let terms = Terms {
+            archive: Arc::new(PiArchive::new(&self.reading, streamset, rows)),
+            streams,
+            read_at: state.read_at,
+            now: end,
+            newest: self.newest(),
+            follows: self.follows(),
+            rows,
+            schema: Arc::new(self.reading.schema().to_arrow()),
+        };
+        let is_later = !is_first && !resumes;
+        let plan = Plan {
+            horizon: end + self.span("future_horizon", &options.window.future_horizon)?,
+            unit_rows: options.window.max_records_per_batch.min(request.max_records.unwrap_or(u64::MAX)).max(1),
+            batches: self.reading.client().http.max_concurrency(),
+            late_window: if is_later { self.late_window()? } else { 0 },
+            compare: state.known_from.filter(|_| is_later).map(|_| options.recorded.reconcile_sample),
+            earliest: first,
+            by_feed: self.capture() == ChangeCapture::Updates,
+        };
+        let run = Run::new(terms, Arc::clone(&keys), plan, (state, follow), Controller::new(self.limits()));
+        let columns = self.columns()?;
+        Ok(Some(Reads { reader: self.clone(), origin, run, tags, keys, columns, markers, ended: false }))
+    }
+
+    fn limits(&self) -> Limits {
+        let options = &self.reading.options;
+        let window = Some(options.window.window_seconds).filter(|s| *s > 0).map(|s| i64::from(s) * 1_000_000);
+        Limits {
+            requests: options.tags.tags_per_request(),
+            max_count: self.reading.client().page_size(options.max_count.unwrap_or(10_000)),
+            bytes: options.window.target_response_bytes as f64,
+            window,
+        }
+    }
+
+    /// Where the read ends; `None` when it begins there.
+    async fn frozen_end(
+        &self,
+        origin: &Origin,
+        request: &ReadRequest,
+        start: Option<&State>,
+    ) -> Result<Option<Micros>> {
+        let until = request.until.as_ref().map(|offset| origin.read(offset)).transpose()?;
+        if request.until.is_some() && request.start == request.until {
+            return Ok(None);
+        }
+        if until.as_ref().is_some_and(|until| !until.is_bound && !until.is_complete()) {
+            return Err(Error::new(ErrorKind::Unsupported, "a read cannot end at a checkpoint in the middle of a run")
+                .with("table", self.reading.table.name));
+        }
+        let end = match &until {
+            Some(until) => until.now,
+            None => self.end().await?,
+        };
+        let end = start.map_or(end, |start| end.max(start.now));
+        Ok(Some(end).filter(|end| start.is_none_or(|start| start.now != *end || !start.is_complete())))
+    }
+
+    fn begin_state(&self, state: &mut State, end: Micros, first: Micros) -> Result<()> {
+        state.forget_deletions();
+        state.read_at = Ticks::from_utc(self.reading.now()).micros().max(state.read_at + 1);
+        if state.born == 0 {
+            (state.born, state.since) = (state.read_at, first);
+        }
+        state.since = state.since.min(first);
+        state.know_from(self.known_from(end));
+        Ok(())
+    }
+
+    /// Begins the marks of all tags; the places of those that are new.
+    fn begin_marks(
+        &self,
+        state: &mut State,
+        keys: &[TagKey],
+        (first, end): (Micros, Micros),
+        resumes: bool,
+    ) -> Result<HashSet<usize>> {
+        let late_window = self.late_window()?;
+        let is_first = state.now == 0;
+        let from_bound = state.is_bound && !is_first;
+        state.is_bound = false;
+        let late = if is_first || resumes { Vec::new() } else { again::due(&mut state.again, end, late_window) };
+        if is_first {
+            state.again = again::begin(end, late_window);
+        }
+        let before = state.now;
+        let mut new = HashSet::new();
+        for (place, key) in keys.iter().enumerate() {
+            match state.tags.get_mut(key) {
+                Some(_) if resumes => {}
+                Some(mark) => {
+                    let late: Vec<_> = late.iter().map(|(from, to)| ((*from).max(first), *to)).collect();
+                    mark.begin(end, &late);
+                }
+                None => {
+                    // A bound says nothing of single tags: what may have come late is read again.
+                    let from = if from_bound { (before - late_window.max(600_000_000)).max(first) } else { first };
+                    let mut mark = Mark::unread(from.min(end), end);
+                    mark.done = true;
+                    state.tags.insert(key.clone(), mark);
+                    new.insert(place);
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// The places of the table's columns among those of a batch.
+    fn columns(&self) -> Result<Option<Vec<usize>>> {
+        if !self.reading.is_compat() {
+            return Ok(None);
+        }
+        let schema = super::super::values::schema();
+        let places = self.reading.schema().names().map(|name| schema.index_of(name)).collect::<Result<_, _>>();
+        places.map(Some).map_err(|e| Error::new(ErrorKind::Internal, "a column has no values").caused_by(e))
+    }
+}
