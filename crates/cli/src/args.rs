@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Preview(PreviewArgs),
     /// Moves what is new into Delta tables and ends when it has caught up.
     Sync(SyncArgs),
+    /// Puts small files of Delta tables together and rows that are read together side by side.
+    Optimize(OptimizeArgs),
     /// Shows, resets or exports how far each table has been read.
     #[command(subcommand)]
     State(StateCommand),
@@ -187,13 +189,35 @@ pub(crate) enum StateCommand {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct StateArgs {
+pub(crate) struct OptimizeArgs {
+    /// The pipeline file that the tables were synced with: says where they are and what to cluster them by.
+    #[arg(value_name = "PIPELINE.yaml")]
+    pub(crate) pipeline: Option<PathBuf>,
     /// The directory of the Delta tables.
     #[arg(long, value_name = "DIR")]
-    pub(crate) to: PathBuf,
+    pub(crate) to: Option<PathBuf>,
     /// A table of the directory; all when not given. Repeatable.
     #[arg(long = "table", value_name = "NAME")]
     pub(crate) tables: Vec<String>,
+    /// Order rows along a Z-order curve over these columns, comma-separated; in place of the file's `cluster_by`.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) cluster_by: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+/// Tables of a directory. With a source, or the pipeline file that they were synced with, its own words can be told.
+#[derive(Args, Debug)]
+pub(crate) struct StateArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The directory of the Delta tables.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Show every part that is read by itself, such as a tag; needs the source or the pipeline file.
+    #[arg(long)]
+    pub(crate) parts: bool,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -209,15 +233,18 @@ pub(crate) enum Rows {
 
 #[derive(Args, Debug)]
 pub(crate) struct ResetArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// The directory of the Delta tables.
     #[arg(long, value_name = "DIR")]
-    pub(crate) to: PathBuf,
-    /// The table to reset. Repeatable.
-    #[arg(long = "table", value_name = "NAME", required = true)]
-    pub(crate) tables: Vec<String>,
-    /// What happens to the rows that are there.
-    #[arg(long, value_enum)]
-    pub(crate) rows: Rows,
+    pub(crate) to: Option<PathBuf>,
+    /// Forget only this part, such as a tag, as `state show --parts` names it; needs the source or the pipeline file.
+    /// Repeatable.
+    #[arg(long = "part", value_name = "KEY")]
+    pub(crate) parts: Vec<String>,
+    /// What happens to the rows that are there; with --part they stay.
+    #[arg(long, value_enum, required_unless_present = "parts", conflicts_with = "parts")]
+    pub(crate) rows: Option<Rows>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    memory::use_one_heap();
     let cli = args::Cli::parse();
     logging::start(cli.verbose);
     ExitCode::from(commands::run(cli.command))

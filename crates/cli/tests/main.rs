@@ -4,9 +4,11 @@
 
 mod commands;
 mod demo;
+mod destination;
 mod docs;
 mod failures;
 mod kill;
+mod pi;
 mod secrets;
 mod support;
 mod sync;

@@ -125,6 +125,20 @@ impl Source {
         self.server.clock().advance(Duration::from_secs(3600));
     }
 
+    /// Makes new resources, an hour later, whose content does not compress well.
+    pub(crate) fn add(&self, table: &str, count: usize) {
+        let mut random = fastrand::Rng::with_seed(1);
+        self.server.clock().advance(Duration::from_secs(3600));
+        for number in 0..count {
+            let noise: String = (0..400).map(|_| random.alphanumeric()).collect();
+            let text = format!(
+                r#"{{"resourceType":"{table}","id":"added-{number}","text":{{"status":"generated","div":"<div>{noise}</div>"}}}}"#
+            );
+            self.server.put(&text).unwrap();
+        }
+        self.server.clock().advance(Duration::from_secs(3600));
+    }
+
     /// What a complete copy holds: `lastUpdated` and text by id.
     pub(crate) fn expected(&self, table: &str) -> Rows {
         let all = self.server.expected(table).into_iter();

@@ -13,7 +13,7 @@ use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 
 use crate::{
     commit::{Committed, Step, commit},
-    doc::{self, FlowDoc, FlowId, Tombstones},
+    doc::{self, FlowDoc, FlowId, FlowKind, Tombstones},
     error::sink,
     files::FileLayout,
     flow::Flow,
@@ -39,8 +39,8 @@ pub(crate) struct DeletesFlow<'a> {
     pub(crate) table: Table,
     pub(crate) last: Option<FlowDoc>,
     connection: Option<String>,
-    /// When the last run of the rows flow that caught up began.
-    caught_up_from: Option<DateTime<Utc>>,
+    /// When the run began in which the rows flow has caught up.
+    caught_up_from: DateTime<Utc>,
     codec: KeyCodec,
     deletion_codec: KeyCodec,
     schema: SchemaRef,
@@ -57,7 +57,7 @@ impl<'a> DeletesFlow<'a> {
         table: Table,
         last: Option<FlowDoc>,
         connection: Option<String>,
-        caught_up_from: Option<DateTime<Utc>>,
+        caught_up_from: DateTime<Utc>,
     ) -> Result<Self> {
         let codec = KeyCodec::new(table.arrow(), &shape.keys, shape.cursor.as_deref())?;
         let (schema, deletion_codec) = Shape::deletions(&codec)?;
@@ -91,6 +91,10 @@ impl<'a> DeletesFlow<'a> {
 }
 
 impl Flow for DeletesFlow<'_> {
+    fn kind(&self) -> FlowKind {
+        self.id.kind
+    }
+
     async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let keys = self.codec.keys(batch)?;
         if let Some(column) = keys.null_column() {
@@ -123,9 +127,12 @@ impl Flow for DeletesFlow<'_> {
         self.last.as_ref().and_then(|d| d.offset.as_ref())
     }
 
-    async fn commit(&mut self, offset: Option<Offset>, _caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
+    async fn commit(&mut self, offset: Option<Offset>) -> Result<()> {
         let staged = self.staging.finish().await?;
-        if staged.rows == 0 && self.last.is_some() && self.offset() == offset.as_ref() {
+        let before = self.last.as_ref().map(|d| d.tombstones.clone()).unwrap_or_default();
+        let (kept, settled): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|t| t.at + REMEMBERED > self.caught_up_from);
+        if staged.rows == 0 && settled.is_empty() && self.last.is_some() && self.offset() == offset.as_ref() {
             return Ok(());
         }
         let previous = self.table.transaction(&self.id.app_id()).await?;
@@ -135,9 +142,6 @@ impl Flow for DeletesFlow<'_> {
         let files: Vec<DataFile> = staged.files.iter().map(|add| self.placed(add)).collect();
         // The rows of all files are counted with the first: only their sum matters.
         let rows_of = |i| if i == 0 { staged.rows } else { 0 };
-        let before = self.last.as_ref().map(|d| d.tombstones.clone()).unwrap_or_default();
-        let (kept, settled): (Vec<_>, Vec<_>) =
-            before.into_iter().partition(|t| self.caught_up_from.is_none_or(|from| t.at + REMEMBERED > from));
         doc.tombstones = kept;
         let new = files.iter().enumerate();
         let new = new.map(|(i, f)| Tombstones { path: f.path.to_string(), size: f.size, rows: rows_of(i), at: now });

@@ -17,7 +17,7 @@ use futures::TryStreamExt;
 use lakeflow_connect::{Error, ErrorKind, Offset, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::sink, job::Landing, table::Table};
+use crate::{checkpoint, error::sink, job::Landing, table::Table};
 
 const FOLDER: &str = "_lakeflow";
 const FORMAT: u32 = 1;
@@ -62,16 +62,26 @@ impl FlowId {
         format!("lakeflow:{}:{}:{}", self.source, self.table, self.kind.as_str())
     }
 
+    /// The flow of an application id; `None` for ids of other programs.
+    pub(crate) fn of_app_id(app_id: &str) -> Option<Self> {
+        let (source, rest) = app_id.strip_prefix("lakeflow:")?.split_once(':')?;
+        let (table, kind) = rest.rsplit_once(':')?;
+        let kind = [FlowKind::Rows, FlowKind::Deletes].into_iter().find(|k| k.as_str() == kind)?;
+        Some(Self { source: source.to_owned(), table: table.to_owned(), kind })
+    }
+
     /// A folder name that any store accepts, different for different flows.
     fn folder(&self) -> String {
         let app_id = self.app_id();
         let readable: String =
             app_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
-        // FNV-1a: the name must stay the same across releases.
-        let hash =
-            app_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        format!("{FOLDER}/{readable}-{hash:016x}")
+        format!("{FOLDER}/{readable}-{:016x}", lasting_hash(&app_id))
     }
+}
+
+/// FNV-1a: a hash that stays the same across releases, for names of files.
+pub(crate) fn lasting_hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// How far a flow has been committed.
@@ -90,9 +100,6 @@ pub(crate) struct FlowDoc {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offset: Option<Offset>,
     pub(crate) written_at: DateTime<Utc>,
-    /// Rows flow: when the last run that caught up began. Deletions committed well before that cannot meet older rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) caught_up_from: Option<DateTime<Utc>>,
     /// Deletes flow: deletions that late, older rows may still meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tombstones: Vec<Tombstones>,
@@ -127,7 +134,6 @@ impl FlowDoc {
             connection: None,
             offset,
             written_at: at,
-            caught_up_from: None,
             tombstones: Vec::new(),
         }
     }
@@ -295,10 +301,12 @@ pub(crate) async fn flows(table: &Table) -> Result<Vec<FlowId>> {
     if documented.is_empty() { logged_flows(table).await } else { Ok(documented) }
 }
 
-/// The flows that have documents or are named by a commit that the log still has.
+/// The flows that have documents, or are named by a commit that the log still has, or by its newest checkpoint.
 pub(crate) async fn all_flows(table: &Table) -> Result<Vec<FlowId>> {
     let mut flows = documented_flows(table.store().as_ref()).await?;
-    for flow in logged_flows(table).await? {
+    let logged = logged_flows(table).await?;
+    let kept = checkpoint::app_ids(&table.store()).await?;
+    for flow in logged.into_iter().chain(kept.iter().filter_map(|id| FlowId::of_app_id(id))) {
         if !flows.contains(&flow) {
             flows.push(flow);
         }

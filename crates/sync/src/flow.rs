@@ -3,26 +3,23 @@
 use std::future::Future;
 
 use arrow::array::RecordBatch;
-use chrono::{DateTime, Utc};
 use lakeflow_connect::{Offset, Result, arrow};
 
-use crate::{receipt::Counts, staging::Staging};
+use crate::{doc::FlowKind, receipt::Counts, staging::Staging};
 
 /// One stream of a table: units are pushed, then committed with the offset that covers them.
 pub(crate) trait Flow: Send {
+    /// Rows or deletions.
+    fn kind(&self) -> FlowKind;
+
     /// Takes rows of the current unit.
     fn push(&mut self, batch: &RecordBatch) -> impl Future<Output = Result<()>> + Send;
 
     /// The unit is whole.
     fn end_unit(&mut self) -> impl Future<Output = Result<()>> + Send;
 
-    /// Commits all whole units with an offset; nothing when there is nothing new to say. `caught_up_from` is when the run
-    /// began, when it has come to the end of what there is.
-    fn commit(
-        &mut self,
-        offset: Option<Offset>,
-        caught_up_from: Option<DateTime<Utc>>,
-    ) -> impl Future<Output = Result<()>> + Send;
+    /// Commits all whole units with an offset; nothing when there is nothing new to say.
+    fn commit(&mut self, offset: Option<Offset>) -> impl Future<Output = Result<()>> + Send;
 
     /// The offset of what is committed.
     fn offset(&self) -> Option<&Offset>;

@@ -1,6 +1,6 @@
 //! What to sync, and how.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use lakeflow_connect::{
     BadRows, Error, ErrorKind, IngestionType, LakeflowConnect, Result, TableMetadata, TableRef,
@@ -162,6 +162,9 @@ pub struct SyncOptions {
     pub bad_rows: BadRows,
     /// End at the first checkpoint after this many rows.
     pub max_records: Option<u64>,
+    /// Where rows wait that are being sorted by [`optimize`](crate::optimize) and do not fit into memory; the system's
+    /// folder for temporary files.
+    pub spill_to: PathBuf,
     /// Options for the object store, such as credentials and region.
     pub storage: HashMap<String, String>,
     /// Ends the run early, committing what is complete.
@@ -184,6 +187,7 @@ impl Default for SyncOptions {
             commit_retries: 5,
             bad_rows: BadRows::Fail,
             max_records: None,
+            spill_to: std::env::temp_dir(),
             storage: HashMap::new(),
             stop: Stop::default(),
             clock: Arc::new(SystemClock),

@@ -4,6 +4,7 @@
 //! `DESIGN.md` in this crate tells how a commit is made and why.
 
 mod align;
+mod checkpoint;
 mod commit;
 mod cursor;
 mod deletes;
@@ -16,6 +17,7 @@ mod job;
 mod keys;
 mod merge;
 mod object;
+mod optimize;
 mod quarantine;
 mod receipt;
 mod rows;
@@ -33,6 +35,7 @@ pub mod state;
 pub use crate::{
     doc::FlowKind,
     job::{Compression, Landing, SyncOptions, TableJob, destination},
+    optimize::{OptimizeReceipt, optimize},
     quarantine::quarantine_url,
     receipt::{Counts, Observer, TableReceipt},
     run::sync_table,

@@ -30,6 +30,12 @@ pub struct TableReceipt {
     pub offset_before: Option<Offset>,
     /// Offset of the rows now in the table.
     pub offset_after: Option<Offset>,
+    /// Up to when everything is in the table, where the source can tell it from the offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<DateTime<Utc>>,
+    /// How long before the end of the run that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Duration>,
     /// Offset of the deletions before the run.
     pub deletes_offset_before: Option<Offset>,
     /// Offset of the deletions now applied.
@@ -93,6 +99,11 @@ pub trait Observer: Send + Sync {
     /// Rows and bytes so far, after every batch.
     fn progress(&self, table: &str, counts: &Counts) {
         let _ = (table, counts);
+    }
+
+    /// Everything up to a time is in the table; told with the commit, by sources whose offsets are about time.
+    fn reached(&self, table: &str, watermark: DateTime<Utc>) {
+        let _ = (table, watermark);
     }
 
     /// A commit was made.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
-use chrono::{DateTime, Utc};
 use deltalake::{
     Path,
     kernel::Action,
@@ -15,7 +14,7 @@ use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 use crate::{
     align::{Casts, align},
     commit::{Committed, Step, commit},
-    doc::{FlowDoc, FlowId},
+    doc::{FlowDoc, FlowId, FlowKind},
     files::FileLayout,
     filter::KeyFilter,
     flow::Flow,
@@ -181,6 +180,10 @@ impl<'a> RowsFlow<'a> {
 }
 
 impl Flow for RowsFlow<'_> {
+    fn kind(&self) -> FlowKind {
+        self.id.kind
+    }
+
     async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = align(batch, self.table.arrow(), Casts::Layout, &HashMap::new())?;
         self.counts.rows_read += batch.num_rows() as u64;
@@ -216,7 +219,7 @@ impl Flow for RowsFlow<'_> {
         self.last.as_ref().and_then(|d| d.offset.as_ref())
     }
 
-    async fn commit(&mut self, offset: Option<Offset>, caught_up_from: Option<DateTime<Utc>>) -> Result<()> {
+    async fn commit(&mut self, offset: Option<Offset>) -> Result<()> {
         let staged = self.staging.finish().await?;
         let idle = staged.rows == 0 && self.shape.landing != Landing::Replace && self.shape.landing != Landing::Diff;
         if idle && self.last.is_some() && self.offset() == offset.as_ref() {
@@ -226,7 +229,6 @@ impl Flow for RowsFlow<'_> {
         let mut doc =
             FlowDoc::new(&self.id, previous.unwrap_or(0) + 1, self.shape.landing, offset, self.options.clock.now());
         doc.connection.clone_from(&self.connection);
-        doc.caught_up_from = caught_up_from.or_else(|| self.last.as_ref().and_then(|d| d.caught_up_from));
         let mut overtaken = 0;
         loop {
             let outcome = self.settle(&staged).await?;

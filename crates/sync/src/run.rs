@@ -120,9 +120,8 @@ impl Run<'_> {
             let deletes = Ended { caught_up, before: offset.clone(), after: offset };
             return Ok(self.receipt(&shape, rows, deletes, flow.table.version()));
         }
-        let caught_up_from = flow.last.and_then(|d| d.caught_up_from);
         let mut flow =
-            DeletesFlow::new(deletes_id, &shape, self.options, flow.table, last_deletes, connection, caught_up_from)?;
+            DeletesFlow::new(deletes_id, &shape, self.options, flow.table, last_deletes, connection, self.started)?;
         let start = flow.offset().cloned();
         let request = ReadRequest::new(self.job.table.clone()).start(start).bad_rows(self.options.bad_rows);
         let as_rows = shape.deleted_rows(&request)?;
@@ -173,7 +172,7 @@ impl Run<'_> {
         let ended = self.read(flow, events, &mut quarantine, &mut offset, snapshot).await;
         if ended.is_err() && !snapshot && flow.staging().rows() > 0 {
             let kept = match quarantine.flush().await {
-                Ok(()) => flow.commit(offset.clone(), None).await,
+                Ok(()) => flow.commit(offset.clone()).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = kept {
@@ -201,7 +200,7 @@ impl Run<'_> {
                 () = self.options.stop.stopped() => {
                     if !snapshot {
                         quarantine.flush().await?;
-                        flow.commit(offset.clone(), None).await?;
+                        flow.commit(offset.clone()).await?;
                     }
                     return Ok(false);
                 }
@@ -224,7 +223,7 @@ impl Run<'_> {
                     if !snapshot && self.is_due(flow.staging(), since) {
                         rows += flow.staging().rows();
                         quarantine.flush().await?;
-                        flow.commit(offset.clone(), None).await?;
+                        flow.commit(offset.clone()).await?;
                         self.committed(flow);
                         since = self.options.clock.now();
                     }
@@ -247,7 +246,7 @@ impl Run<'_> {
         rows += flow.staging().rows();
         let caught_up = self.options.max_records.is_none_or(|max| rows < max);
         quarantine.flush().await?;
-        flow.commit(offset.clone(), caught_up.then_some(self.started)).await?;
+        flow.commit(offset.clone()).await?;
         self.committed(flow);
         Ok(caught_up)
     }
@@ -268,23 +267,30 @@ impl Run<'_> {
 
     fn committed<F: Flow>(&self, flow: &mut F) {
         let total = self.total(flow.counts());
+        let reached = flow.offset().filter(|_| flow.kind() == FlowKind::Rows);
+        if let Some(watermark) = reached.and_then(|offset| self.job.connector.watermark(&self.job.table, offset)) {
+            self.observer.reached(&self.job.table.name, watermark);
+        }
         if let Some(version) = flow.version() {
             self.observer.committed(&self.job.table.name, version, &total);
         }
     }
 
     fn receipt(&self, shape: &Shape, rows: Ended, deletes: Ended, table_version: Option<u64>) -> TableReceipt {
-        let now = self.job.connector.activity();
+        let (now, ended) = (self.job.connector.activity(), self.options.clock.now());
+        let watermark = rows.after.as_ref().and_then(|o| self.job.connector.watermark(&self.job.table, o));
         TableReceipt {
             source: self.job.source.clone(),
             table: self.job.table.name.clone(),
             destination: plain(&self.job.destination),
             landing: shape.landing,
             started_at: self.started,
-            elapsed: (self.options.clock.now() - self.started).to_std().unwrap_or_default(),
+            elapsed: (ended - self.started).to_std().unwrap_or_default(),
             caught_up: rows.caught_up && deletes.caught_up,
             offset_before: rows.before,
             offset_after: rows.after,
+            watermark,
+            behind: watermark.map(|at| (ended - at).to_std().unwrap_or_default()),
             deletes_offset_before: deletes.before,
             deletes_offset_after: deletes.after,
             counts: self.counts,

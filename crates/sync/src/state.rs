@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     commit::{Committed, Step, commit},
-    doc::{self, FlowDoc, FlowKind},
+    doc::{self, FlowDoc, FlowId, FlowKind},
     job::Landing,
     merge::Outcome,
     rows::operation,
@@ -142,6 +142,57 @@ pub async fn reset(
             return Ok(());
         }
     }
-    Err(at(Error::new(ErrorKind::Sink, "other writers changed the table faster than it could be reset"), destination)
-        .help("run again when the table is quieter"))
+    Err(too_busy(destination))
+}
+
+/// Sets a flow back to an offset that its connector made of the stored one, such as one without some parts; the next run
+/// goes on from there and merges what it reads into the rows, which stay.
+///
+/// `was` is what [`show`] told of the flow. Deletions that are remembered stay remembered.
+///
+/// # Errors
+/// [`Config`](ErrorKind::Config) for an append table, where rows would come twice; [`Sink`](ErrorKind::Sink) when the flow has
+/// moved on since.
+pub async fn rewind(
+    destination: &Url,
+    storage: &HashMap<String, String>,
+    was: &FlowState,
+    offset: Offset,
+    clock: &dyn Clock,
+) -> Result<()> {
+    if was.landing == Landing::Append {
+        return Err(at(
+            Error::new(ErrorKind::Config, "what is read again would be appended to an append table again"),
+            destination,
+        )
+        .help("reset the whole table with removing rows"));
+    }
+    let moved = || {
+        at(Error::new(ErrorKind::Sink, "the table was synced or reset since its state was read"), destination)
+            .help("look at its state again")
+    };
+    let flow = FlowId { source: was.source.clone(), table: was.table.clone(), kind: was.flow };
+    let mut table = Table::open(destination, storage).await?.ok_or_else(moved)?;
+    for _ in 0..5 {
+        let Some(last) = doc::read(&table, &flow).await?.filter(|last| last.version == was.version) else {
+            return Err(moved());
+        };
+        let doc = FlowDoc {
+            version: last.version + 1,
+            offset: Some(offset.clone()),
+            written_at: clock.now(),
+            ..last.clone()
+        };
+        let operation = operation(was.landing, &Outcome::default(), &table)?;
+        let step = Step { flow: &flow, previous: Some(last.version), doc: &doc };
+        if let Committed::Done(_) = commit(&mut table, &[step], Vec::new(), operation).await? {
+            return Ok(());
+        }
+    }
+    Err(too_busy(destination))
+}
+
+fn too_busy(destination: &Url) -> Error {
+    at(Error::new(ErrorKind::Sink, "other writers changed the table faster than it could be reset"), destination)
+        .help("run again when the table is quieter")
 }

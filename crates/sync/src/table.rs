@@ -242,6 +242,8 @@ impl Table {
             compression: options.compression,
             file_bytes: options.file_bytes,
             indexed_columns: self.indexed_columns()?,
+            statistics: Vec::new(),
+            mark: None,
         })
     }
 

@@ -161,6 +161,58 @@ async fn rules_and_features_of_foreign_tables_are_refused_before_anything_is_rea
     }
 }
 
+/// Adds an entry to a table's log by hand: features for deletion vectors, and one for every data file that is there.
+async fn with_deletion_vectors(lake: &Lake) {
+    let table = lake.open().await;
+    let name = |uri: &str| uri.rsplit('/').next().unwrap().to_owned();
+    let mut entry = String::from(
+        r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]}}"#,
+    );
+    for file in table.get_file_uris().unwrap() {
+        let size = fs::metadata(lake.path().join(name(&file))).unwrap().len();
+        entry.push_str(&format!("\n{{\"remove\":{{\"path\":\"{}\",\"dataChange\":true}}}}", name(&file)));
+        entry.push_str(&format!(
+            "\n{{\"add\":{{\"path\":\"{}\",\"partitionValues\":{{}},\"size\":{size},\"modificationTime\":0,\"dataChange\":true,\
+             \"deletionVector\":{{\"storageType\":\"i\",\"pathOrInlineDv\":\"wi5b=000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{{L\",\
+             \"sizeInBytes\":40,\"cardinality\":6}}}}}}",
+            name(&file)
+        ));
+    }
+    let next = table.version().unwrap() + 1;
+    fs::write(lake.path().join(format!("_delta_log/{next:020}.json")), entry).unwrap();
+}
+
+#[tokio::test]
+async fn rows_are_not_merged_into_a_table_with_deletion_vectors_and_the_error_says_what_to_do() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    with_deletion_vectors(&lake).await;
+    source.unit(&[("a", 2, "MARKER-PATIENT")]);
+    let (version, files) = (lake.version().await, lake.data_files());
+    let error = lake.sync(&source).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Sink, "{error}");
+    assert!(error.message().contains("deletion vectors"), "{error}");
+    assert!(error.help_text().is_some() && !error.to_string().contains("MARKER"), "{error}");
+    assert_eq!((lake.version().await, lake.data_files()), (version, files));
+}
+
+#[tokio::test]
+async fn rows_are_appended_beside_files_with_deletion_vectors_which_stay_as_they_are() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    with_deletion_vectors(&lake).await;
+    let before = lake.files().await;
+    source.unit(&[("b", 1, "y")]);
+    assert_eq!(lake.sync(&source).await.unwrap().counts.rows_inserted, 1);
+    let after = lake.files().await;
+    assert_eq!(after.iter().filter(|file| before.contains(file)).count(), before.len());
+    let log = format!("_delta_log/{:020}.json", lake.version().await);
+    let entry = fs::read_to_string(lake.path().join(log)).unwrap();
+    assert!(entry.contains("\"add\"") && !entry.contains("\"remove\""), "{entry}");
+}
+
 #[tokio::test]
 async fn a_plain_table_with_a_log_of_somebody_else_is_filled() {
     let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));

@@ -119,6 +119,41 @@ async fn a_deletion_is_remembered_for_a_day_and_then_forgotten() {
     assert_eq!(kept(), 2);
 }
 
+#[tokio::test]
+async fn deletions_are_forgotten_after_a_day_although_nothing_moves() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    let kept = || std::fs::read_dir(tombstones(&lake)).unwrap().count();
+    source.unit(&[("a", 1, "x")]);
+    source.deletes(&[("a", 5)]);
+    lake.sync(&source).await.unwrap();
+    lake.wait(Duration::from_secs(23 * 3600));
+    let version = lake.version().await;
+    assert_eq!(lake.sync(&source).await.unwrap().counts.commits, 0);
+    assert_eq!((kept(), lake.version().await), (1, version));
+    lake.wait(Duration::from_secs(2 * 3600));
+    assert_eq!(lake.sync(&source).await.unwrap().counts.commits, 1);
+    assert_eq!(kept(), 0);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!((receipt.counts.commits, receipt.deletes_offset_after), (0, Some(offset(1))));
+}
+
+#[tokio::test]
+async fn deletions_make_progress_and_spare_newer_rows_while_no_rows_come() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x"), ("b", 7, "y")]);
+    lake.sync(&source).await.unwrap();
+    source.deletes(&[("a", 5), ("b", 6)]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!((receipt.counts.rows_read, receipt.counts.rows_deleted), (0, 1));
+    assert_eq!(lake.rows().await, ["b:7:y"]);
+    source.deletes(&[]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!((receipt.counts.commits, receipt.deletes_offset_after), (1, Some(offset(2))));
+    source.deletes(&[("b", 7)]);
+    lake.sync(&source).await.unwrap();
+    assert!(lake.rows().await.is_empty());
+}
+
 fn tombstones(lake: &Lake) -> std::path::PathBuf {
     let mut folders =
         std::fs::read_dir(lake.path().join("_lakeflow")).unwrap().map(|f| f.unwrap().path().join("tombstones"));

@@ -8,6 +8,7 @@ mod foreign;
 mod landing;
 mod model;
 mod offsets;
+mod optimize;
 mod partitions;
 mod quarantine;
 mod schemas;

@@ -40,6 +40,16 @@ async fn commit_by_others(lake: &Lake, transaction: Option<Transaction>) {
         .unwrap();
 }
 
+/// A checkpoint on top of everything, and no older entry than the one that it was made of.
+async fn clean_up_the_log(lake: &Lake) {
+    commit_by_others(lake, None).await;
+    let table = lake.open().await;
+    deltalake::checkpoints::create_checkpoint(&table, None).await.unwrap();
+    for version in 0..table.version().unwrap() {
+        fs::remove_file(lake.path().join(format!("_delta_log/{version:020}.json"))).unwrap();
+    }
+}
+
 fn documents(lake: &Lake) -> Vec<std::path::PathBuf> {
     let folders = fs::read_dir(lake.path().join("_lakeflow")).unwrap();
     let files = folders.flat_map(|f| fs::read_dir(f.unwrap().path()).unwrap());
@@ -65,18 +75,31 @@ async fn progress_without_rows_is_recorded() {
 #[tokio::test]
 async fn the_offset_survives_a_checkpoint_and_the_clean_up_of_the_log() {
     let (lake, source) = synced().await;
-    commit_by_others(&lake, None).await;
-    let table = lake.open().await;
-    deltalake::checkpoints::create_checkpoint(&table, None).await.unwrap();
-    let newest = table.version().unwrap();
-    for version in 0..newest {
-        fs::remove_file(lake.path().join(format!("_delta_log/{version:020}.json"))).unwrap();
-    }
+    clean_up_the_log(&lake).await;
     assert_eq!(offset_of(&lake).await, Some(offset(2).to_json()));
     source.unit(&[("c", 3, "z")]);
     let receipt = lake.sync(&source).await.unwrap();
     assert_eq!(receipt.counts.rows_read, 1);
     assert_eq!(lake.rows().await, ["a:1:x", "b:2:y", "c:3:z"]);
+}
+
+#[tokio::test]
+async fn a_table_whose_log_was_cleaned_up_can_be_reset_with_and_without_its_documents() {
+    for documented in [true, false] {
+        let (lake, source) = synced().await;
+        clean_up_the_log(&lake).await;
+        if !documented {
+            fs::remove_dir_all(lake.path().join("_lakeflow")).unwrap();
+            let error = lake.sync(&source).await.unwrap_err();
+            assert!(error.help_text().is_some_and(|help| help.contains("reset")), "{error}");
+        }
+        let rows = state::ResetRows::Remove;
+        state::reset(&lake.url(), &lake.options.storage, rows, lake.clock.as_ref()).await.unwrap();
+        assert!(lake.rows().await.is_empty());
+        let receipt = lake.sync(&source).await.unwrap();
+        assert_eq!((receipt.offset_before, receipt.counts.rows_read), (None, 2));
+        assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"]);
+    }
 }
 
 #[tokio::test]

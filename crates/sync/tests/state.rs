@@ -3,7 +3,7 @@
 use lakeflow_connect::{ErrorKind, IngestionType};
 use lakeflow_sync::{
     FlowKind, Landing,
-    state::{ResetRows, export, reset, show},
+    state::{ResetRows, export, reset, rewind, show},
 };
 
 use crate::{
@@ -142,4 +142,33 @@ async fn deletions_whose_document_was_removed_are_lost_and_not_forgotten() {
     let error = lake.sync(&source).await.unwrap_err();
     assert_eq!((error.kind(), error.get("flow")), (ErrorKind::Sink, Some("deletes")), "{error}");
     assert_eq!(lake.rows().await, ["b:1:y"]);
+}
+
+#[tokio::test]
+async fn a_flow_that_is_set_back_reads_again_and_keeps_rows_and_deletions() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.unit(&[("a", 1, "x")]).unit(&[("b", 2, "y")]).deletes(&[("c", 9)]);
+    lake.sync(&source).await.unwrap();
+    let states = show(&lake.url(), &lake.options.storage).await.unwrap();
+    let back = |was: &lakeflow_sync::state::FlowState, to: usize| {
+        let (was, url) = (was.clone(), lake.url());
+        let (storage, clock) = (lake.options.storage.clone(), lake.clock.clone());
+        async move { rewind(&url, &storage, &was, offset(to), clock.as_ref()).await }
+    };
+    back(&states[1], 1).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"]);
+    let stale = back(&states[1], 0).await.unwrap_err();
+    assert!(stale.message().contains("since its state was read"), "{stale}");
+    source.unit(&[("c", 5, "deleted before")]);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!((receipt.offset_before, receipt.counts.rows_read), (Some(offset(1)), 2));
+    assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"], "the deletion is remembered");
+
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Append));
+    source.unit(&[("a", 1, "x")]);
+    lake.sync(&source).await.unwrap();
+    let states = show(&lake.url(), &lake.options.storage).await.unwrap();
+    let error =
+        rewind(&lake.url(), &lake.options.storage, &states[0], offset(0), lake.clock.as_ref()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }

@@ -195,6 +195,8 @@ impl TableReader for RecordedReader {
             };
             state.tags.remove(key);
         }
+        // A run to the same end has something to read again.
+        state.now = state.now.saturating_sub(1);
         origin.write(&mut state)
     }
 }

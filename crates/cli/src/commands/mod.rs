@@ -1,6 +1,8 @@
 //! One module per command.
 
 mod check;
+mod optimize;
+mod parts;
 mod preview;
 mod run;
 mod schema;

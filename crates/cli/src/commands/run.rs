@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lakeflow_connect::{Context, Error, ErrorKind, LakeflowConnect, Registry, Result};
 
-use super::{check, preview, schema, simulate, sources, state, sync, tables};
+use super::{check, optimize, preview, schema, simulate, sources, state, sync, tables};
 use crate::{
     args::{Command, Format, SchemaFormat, Selection, StateCommand},
     demo, exit,
@@ -37,7 +37,8 @@ async fn dispatch(command: Command, console: &Arc<Console>) -> Result<u8> {
         Command::Demo(args) => demo::run(&args, &registry, console).await,
         Command::Preview(args) => preview::run(&args, &registry, console).await,
         Command::Simulate(args) => simulate::run(&args, console).await,
-        Command::State(command) => state::run(&command, console).await,
+        Command::Optimize(args) => optimize::run(&args, console).await,
+        Command::State(command) => state::run(&command, &registry, console).await,
     }
 }
 
@@ -49,6 +50,7 @@ fn format_of(command: &Command) -> Format {
         Command::Preview(args) => args.format,
         Command::Sync(args) => sync::format(args),
         Command::Simulate(args) => args.format,
+        Command::Optimize(args) => args.format,
         Command::State(StateCommand::Show(args)) => args.format,
         Command::State(StateCommand::Reset(args)) => args.format,
         Command::State(StateCommand::Export(_)) => Format::Json,

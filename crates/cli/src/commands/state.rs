@@ -2,10 +2,12 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
-use lakeflow_connect::{Error, ErrorKind, Result, clock::SystemClock};
+use chrono::{DateTime, Utc};
+use lakeflow_connect::{Error, ErrorKind, Registry, Result, clock::SystemClock};
 use lakeflow_sync::state::{self, FlowState, ResetRows};
 use serde_json::json;
 
+use super::parts::{self, Origin};
 use crate::{
     args::{ExportArgs, ResetArgs, Rows, StateArgs, StateCommand},
     exit,
@@ -13,18 +15,31 @@ use crate::{
     output::{Column, Console, Table},
 };
 
-pub(super) async fn run(command: &StateCommand, console: &Console) -> Result<u8> {
+pub(super) async fn run(command: &StateCommand, registry: &Registry, console: &Console) -> Result<u8> {
     match command {
-        StateCommand::Show(args) => show(args, console).await,
-        StateCommand::Reset(args) => reset(args, console).await,
+        StateCommand::Show(args) => show(args, registry, console).await,
+        StateCommand::Reset(args) => reset(args, registry, console).await,
         StateCommand::Export(args) => export(args, console).await,
     }
 }
 
-async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
-    let states = read(&Lake::at(&args.to)?, &args.tables).await?;
+async fn show(args: &StateArgs, registry: &Registry, console: &Console) -> Result<u8> {
+    let origin = Origin::of(&args.selection, args.parts, registry, console)?;
+    let lake = lake(args.to.as_ref(), origin.as_ref())?;
+    let states = read(&lake, &args.selection.tables).await?;
+    if let Some(origin) = origin.as_ref().filter(|_| args.parts) {
+        return parts::show(&states, origin, console).await;
+    }
+    let watermarks: Vec<_> =
+        states.iter().map(|(path, state)| origin.as_ref().and_then(|o| o.watermark(path, state))).collect();
     if console.is_json() {
-        print_lines(&states, console);
+        for ((path, state), watermark) in states.iter().zip(watermarks) {
+            let mut line = json!({ "destination": path, "state": state });
+            if origin.is_some() {
+                line["watermark"] = json!(watermark);
+            }
+            console.print_json(&line);
+        }
         return Ok(exit::OK);
     }
     let mut table = Table::new(&[
@@ -33,11 +48,15 @@ async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
         Column::left("landing"),
         Column::right("commits"),
         Column::left("last commit"),
-        Column::left("offset"),
+        Column::left(if origin.is_some() { "read up to" } else { "offset" }),
     ]);
     let room = console.width().saturating_sub(72).max(24);
-    for (path, state) in &states {
-        let offset = state.offset.as_ref().map_or_else(|| "none: reads in full next".to_owned(), |o| o.to_json());
+    for ((path, state), watermark) in states.iter().zip(watermarks) {
+        let offset = match (&state.offset, watermark) {
+            (None, _) => "none: reads in full next".to_owned(),
+            (Some(_), Some(watermark)) => moment(watermark),
+            (Some(offset), None) => offset.to_json(),
+        };
         table.row([
             path.display().to_string(),
             if path.as_os_str() == state.table.as_str() {
@@ -47,7 +66,7 @@ async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
             },
             state.landing.as_str().to_owned(),
             state.version.to_string(),
-            state.committed_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            moment(state.committed_at),
             console::truncate_str(&offset, room, "…").into_owned(),
         ]);
     }
@@ -55,25 +74,42 @@ async fn show(args: &StateArgs, console: &Console) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// The directory that was given, or the one of the pipeline file.
+fn lake(to: Option<&PathBuf>, origin: Option<&Origin>) -> Result<Lake> {
+    let to = to.or_else(|| origin.and_then(Origin::destination)).ok_or_else(|| {
+        Error::new(ErrorKind::Config, "nothing says where the tables are")
+            .help("give --to DIR, or 'destination' in the pipeline file")
+    })?;
+    Lake::at(to)
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 async fn export(args: &ExportArgs, console: &Console) -> Result<u8> {
-    print_lines(&read(&Lake::at(&args.to)?, &args.tables).await?, console);
+    for (path, state) in read(&Lake::at(&args.to)?, &args.tables).await? {
+        console.print_json(&json!({ "destination": path, "state": state }));
+    }
     Ok(exit::OK)
 }
 
-fn print_lines(states: &[(PathBuf, FlowState)], console: &Console) {
-    for (path, state) in states {
-        console.print_json(&json!({ "destination": path, "state": state }));
+async fn reset(args: &ResetArgs, registry: &Registry, console: &Console) -> Result<u8> {
+    let tables = &args.selection.tables;
+    if tables.is_empty() {
+        return Err(Error::new(ErrorKind::Config, "nothing says which tables to reset").help("name them with --table"));
     }
-}
-
-async fn reset(args: &ResetArgs, console: &Console) -> Result<u8> {
-    let lake = Lake::at(&args.to)?;
+    let origin = Origin::of(&args.selection, !args.parts.is_empty(), registry, console)?;
+    let lake = lake(args.to.as_ref(), origin.as_ref())?;
+    if let Some(origin) = origin.as_ref().filter(|_| !args.parts.is_empty()) {
+        return parts::reset(&lake, &read(&lake, tables).await?, &args.parts, origin, console).await;
+    }
     let rows = match args.rows {
-        Rows::Remove => ResetRows::Remove,
-        Rows::Keep => ResetRows::Keep,
+        Some(Rows::Remove) => ResetRows::Remove,
+        Some(Rows::Keep) | None => ResetRows::Keep,
     };
     // All names are checked before the first table is touched.
-    for table in selected(&lake, &args.tables)? {
+    for table in selected(&lake, tables)? {
         state::reset(&lake.table(&table)?, &HashMap::new(), rows, &SystemClock).await?;
         if console.is_json() {
             console.print_json(&json!({ "event": "reset", "destination": table, "rows": rows }));
@@ -94,7 +130,7 @@ async fn read(lake: &Lake, tables: &[String]) -> Result<Vec<(PathBuf, FlowState)
     Ok(states)
 }
 
-fn selected(lake: &Lake, names: &[String]) -> Result<Vec<PathBuf>> {
+pub(super) fn selected(lake: &Lake, names: &[String]) -> Result<Vec<PathBuf>> {
     if !lake.is_local() && !names.is_empty() {
         return Ok(names.iter().map(PathBuf::from).collect());
     }

@@ -31,8 +31,10 @@ pub(super) async fn run(args: &SyncArgs, registry: &Registry, console: &Arc<Cons
     let lake = Lake::at(to)?;
     let tables = connected.tables().await?;
     for table in tables.iter().filter(|t| t.configuration.cluster_by.is_some()) {
-        console
-            .note(&format!("'cluster_by' of {} is not used yet: rows stay in the order they came", table.source_table));
+        console.note(&format!(
+            "'cluster_by' of {} is for `lakeflow optimize`: rows land in the order they came",
+            table.source_table
+        ));
     }
     let jobs = Jobs {
         source: connected.pipeline.source.to_owned(),

@@ -5,5 +5,6 @@ mod references;
 mod resolve;
 mod table;
 
+pub(crate) use file::read as read_file;
 pub(crate) use resolve::{Pipeline, typed_pairs};
 pub(crate) use table::{ScdType, TableSpec};

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use lakeflow_connect::Error;
 use lakeflow_sync::{Counts, Observer, TableReceipt};
 use serde_json::json;
@@ -21,11 +22,17 @@ pub(crate) struct JsonView {
     console: Arc<Console>,
     told: Mutex<HashMap<String, Instant>>,
     committed: Mutex<HashMap<String, u64>>,
+    reached: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
 impl JsonView {
     pub(crate) fn new(console: &Arc<Console>) -> Self {
-        Self { console: Arc::clone(console), told: Mutex::default(), committed: Mutex::default() }
+        Self {
+            console: Arc::clone(console),
+            told: Mutex::default(),
+            committed: Mutex::default(),
+            reached: Mutex::default(),
+        }
     }
 }
 
@@ -45,8 +52,16 @@ impl Observer for JsonView {
         if committed.insert(table.to_owned(), version) == Some(version) {
             return;
         }
-        self.console
-            .print_json(&json!({ "event": "commit", "table": table, "table_version": version, "counts": counts }));
+        let mut line = json!({ "event": "commit", "table": table, "table_version": version, "counts": counts });
+        if let Some(watermark) = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(table) {
+            line["watermark"] = json!(watermark);
+            line["behind_seconds"] = json!((Utc::now() - watermark).num_seconds().max(0));
+        }
+        self.console.print_json(&line);
+    }
+
+    fn reached(&self, table: &str, watermark: DateTime<Utc>) {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), watermark);
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use lakeflow_connect::Error;
@@ -27,6 +28,7 @@ struct State {
     finished: usize,
     widest: usize,
     running: BTreeMap<String, Counts>,
+    reached: BTreeMap<String, DateTime<Utc>>,
     rows: u64,
     bytes: u64,
     began: Option<Instant>,
@@ -51,7 +53,7 @@ impl LineView {
 
     fn refresh(&self, state: &State) {
         if let Some(line) = &self.line {
-            line.set_message(state.describe());
+            line.set_message(state.describe(Utc::now()));
         }
     }
 
@@ -65,6 +67,7 @@ impl LineView {
     fn finish(&self, table: &str, counts: Option<&Counts>) -> usize {
         let mut state = self.state();
         let seen = state.running.remove(table);
+        state.reached.remove(table);
         if let Some(counts) = counts.or(seen.as_ref()) {
             state.rows += counts.rows_read + counts.deletes_read;
             state.bytes += counts.bytes_read;
@@ -76,20 +79,22 @@ impl LineView {
 }
 
 impl State {
-    /// `Observation  12,300 rows · 4.5 MB · 23,000 rows/s · 3 of 14 tables done`
-    fn describe(&self) -> String {
+    /// `12,300 rows · 4.5 MB · 23,000 rows/s · 3 of 14 tables done · Observation · 2 h 10 min behind`
+    fn describe(&self, now: DateTime<Utc>) -> String {
         let running: Vec<&str> = self.running.keys().map(String::as_str).collect();
         let rows = self.rows + self.running.values().map(|c| c.rows_read + c.deletes_read).sum::<u64>();
         let size = self.bytes + self.running.values().map(|c| c.bytes_read).sum::<u64>();
         let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let behind = self.reached.values().min().and_then(|oldest| (now - *oldest).to_std().ok());
         format!(
-            "{} rows · {} · {} · {} of {} tables done · {}",
+            "{} rows · {} · {} · {} of {} tables done · {}{}",
             count(rows),
             bytes(size),
             rate(rows, elapsed),
             self.finished,
             self.tables,
             running.join(", "),
+            behind.map_or_else(String::new, |behind| format!(" · {} behind", duration(behind))),
         )
     }
 }
@@ -98,6 +103,12 @@ impl Observer for LineView {
     fn progress(&self, table: &str, counts: &Counts) {
         let mut state = self.state();
         state.running.insert(table.to_owned(), *counts);
+        self.refresh(&state);
+    }
+
+    fn reached(&self, table: &str, watermark: DateTime<Utc>) {
+        let mut state = self.state();
+        state.reached.insert(table.to_owned(), watermark);
         self.refresh(&state);
     }
 }
@@ -155,6 +166,17 @@ fn row(widest: usize, table: &str, cells: [&str; 5]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_that_is_furthest_behind_says_how_far() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let mut state = State { tables: 2, ..State::default() };
+        state.running.insert("A".to_owned(), Counts::default());
+        assert!(state.describe(now).ends_with("0 of 2 tables done · A"));
+        state.reached.insert("A".to_owned(), now - chrono::TimeDelta::minutes(130));
+        state.reached.insert("B".to_owned(), now - chrono::TimeDelta::minutes(1));
+        assert!(state.describe(now).ends_with(" · A · 2 h 10 min behind"), "{}", state.describe(now));
+    }
 
     #[test]
     fn rows_align_under_their_headings() {

@@ -38,6 +38,10 @@ pub(crate) struct FileLayout {
     pub(crate) file_bytes: u64,
     /// How many leading columns have statistics besides keys and cursor.
     pub(crate) indexed_columns: usize,
+    /// Further columns with statistics, spelled as keys are.
+    pub(crate) statistics: Vec<String>,
+    /// Part of the files' names, for whoever writes them to know them again.
+    pub(crate) mark: Option<String>,
 }
 
 impl FileLayout {
@@ -47,13 +51,14 @@ impl FileLayout {
         Arc::new(Schema::new(inside.cloned().collect::<Vec<_>>()))
     }
 
-    /// What file names tell of the compression, as other writers spell it.
-    pub(super) fn suffix(&self) -> &'static str {
-        match self.compression {
+    /// The end of file names; the compression is spelled as other writers do.
+    pub(super) fn suffix(&self) -> String {
+        let compression = match self.compression {
             Compression::Snappy => "snappy.parquet",
             Compression::Zstd => "zstd.parquet",
             Compression::Lz4Raw => "lz4raw.parquet",
-        }
+        };
+        self.mark.iter().map(|mark| format!("{mark}.")).chain([compression.to_owned()]).collect()
     }
 
     /// Parquet properties for data like this batch.
@@ -77,7 +82,7 @@ impl FileLayout {
             // A single key column is unique: a dictionary only costs time.
             builder = builder.set_column_dictionary_enabled(path(key), false);
         }
-        for column in self.keys.iter().chain(&self.cursor) {
+        for column in self.keys.iter().chain(&self.cursor).chain(&self.statistics) {
             builder = builder.set_column_statistics_enabled(path(column), EnabledStatistics::Chunk);
         }
         let indexed: Vec<&str> =

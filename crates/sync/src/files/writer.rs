@@ -188,6 +188,8 @@ mod tests {
             compression: Compression::Snappy,
             file_bytes: 1 << 20,
             indexed_columns: 32,
+            statistics: Vec::new(),
+            mark: None,
         };
         let begun = Arc::new(AtomicU64::new(0));
         let mut writer = FileWriter::new(layout, Arc::clone(&begun)).unwrap();
