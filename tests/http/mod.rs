@@ -8,5 +8,5 @@ mod protocols;
 mod retry;
 mod secrecy;
 mod support;
-mod tls;
+pub(crate) mod tls;
 mod transport;

@@ -26,27 +26,27 @@ use tokio_rustls::{
 
 use super::support::{Timed, url};
 
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    fn issue(&self, name: &str) -> (Certificate, KeyPair) {
+    pub(crate) fn issue(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
         (certificate, key)
     }
 
     /// Of a server of this name, which may demand client certificates.
-    pub(super) fn server_config(&self, name: &str, clients: Option<&Authority>) -> ServerConfig {
+    pub(crate) fn server_config(&self, name: &str, clients: Option<&Authority>) -> ServerConfig {
         let (certificate, key) = self.issue(name);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config =
