@@ -73,8 +73,10 @@ fn texts(s: &mut Scanner) -> Result<Vec<String>> {
 pub(super) fn detail(body: &[u8]) -> Option<String> {
     let said = Scanner::from_utf8(body).ok().and_then(|s| said(s).ok().flatten());
     match said {
-        Some(text) if !text.is_empty() => Some(shortened(&text)),
-        _ if looks_like_html(body) => Some("an HTML page, not an answer of the PI Web API".to_owned()),
+        Some(text) if !text.is_empty() && !looks_like_html(text.as_bytes()) => Some(shortened(&text)),
+        said if looks_like_html(said.as_ref().map_or(body, |text| text.as_bytes())) => {
+            Some("an HTML page, not an answer of the PI Web API".to_owned())
+        }
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The OSI PI source.
 
 mod auth;
+mod bad_input;
 mod check;
 mod crashes;
 mod deletions;
@@ -16,7 +17,7 @@ mod tables;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result};
+use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result, clock::ManualClock};
 use lakeflow_simulators::{
     clock::SimClock,
     osipi::{Config, RunningServer, Server},
@@ -40,8 +41,22 @@ fn connect_to(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
 
 /// Nine points with a day of history, whose clock stands still.
 fn small_plant() -> RunningServer {
+    plant_with(&[])
+}
+
+/// As [`small_plant`], with more settings of the simulator.
+fn plant_with(settings: &[(&str, &str)]) -> RunningServer {
     let now: DateTime<Utc> = "2026-03-18T12:00:00Z".parse().unwrap();
     let mut config = Config { clock: SimClock::fixed(now), points: 9, ..Config::default() };
     config.set("days", "1").unwrap();
+    settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
     Server::start(config).unwrap()
+}
+
+/// A connection for which waiting takes no time.
+fn timeless(server: &RunningServer, more: &[(&str, &str)]) -> Arc<dyn LakeflowConnect> {
+    let options = Options::new().with("pi_base_url", server.base_url()).with("auth_type", "anonymous");
+    let options = more.iter().fold(options, |options, (name, value)| options.with(*name, *value));
+    let clock = Arc::new(ManualClock::new(server.clock().now()));
+    Registry::builtin().connect("osipi", &options, &Context::new().clock(clock)).unwrap()
 }

@@ -120,7 +120,7 @@ const COMMON: &[OptionDoc] = &[
     table(
         "selectedFields",
         OptionKind::Text,
-        "Fields to ask the server for, separated by ';'; all that the columns need when not given.",
+        "Fields of a value, separated by ';', which must include time, value and quality. The columns decide what is asked for.",
     ),
     table("timeZone", OptionKind::Text, "Zone of times that name none (Windows or IANA name).").default("UTC"),
 ];

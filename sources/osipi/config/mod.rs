@@ -3,6 +3,7 @@
 mod connection;
 mod docs;
 mod table;
+mod times;
 
 #[cfg(not(feature = "kerberos"))]
 pub(super) use connection::NEEDS_KERBEROS;

@@ -238,6 +238,8 @@ impl TableOptions {
     }
 
     fn check(&self, problems: &mut Problems) {
+        self.check_times(problems);
+        self.check_fields(problems);
         if self.recorded.boundary_type != Boundary::Inside {
             problems.add("'boundaryType' must be Inside: the other kinds give events that are not in the archive");
         }

@@ -30,7 +30,11 @@ pub(super) async fn by_webid(reading: &Reading, option: &'static str, given: &[S
                 let error = Error::new(ErrorKind::Config, "this is the WebID of an object that has no values");
                 reading.tolerate(Object::named(text), error.with("option", option))?;
             }
-            Err(error) => reading.tolerate(Object::named(text), error.with("option", option))?,
+            Err(error) => {
+                let error =
+                    error.with("option", option).help("the table pi_points has WebIDs; or use tag_names or tag_paths");
+                reading.tolerate(Object::named(text), error)?;
+            }
         }
     }
     tags.extend(by_path_webid(reading, paths).await?);

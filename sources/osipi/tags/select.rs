@@ -161,3 +161,21 @@ impl Selection {
 fn page_size(reading: &Reading) -> u32 {
     reading.options.max_count.unwrap_or(10_000).max(1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::osipi::webid::WebId;
+
+    #[test]
+    fn more_than_a_million_tags_are_refused_with_what_to_do() {
+        let webid = WebId::parse("I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA").unwrap();
+        let tag = |n: usize| Tag { webid: format!("I1DP{n}").into(), ..Tag::bare(&webid) };
+        let mut selection = Selection { seen: HashSet::new(), tags: Vec::new(), most: None };
+        selection.add((0..MOST).map(tag).collect()).unwrap();
+        selection.add(vec![tag(0), tag(1)]).unwrap();
+        let error = selection.add(vec![tag(MOST)]).unwrap_err();
+        assert_eq!((error.kind(), selection.tags.len()), (ErrorKind::Config, MOST + 1));
+        assert!(error.help_text().is_some_and(|help| help.contains("nameFilter")), "{error}");
+    }
+}
