@@ -143,12 +143,21 @@ impl Exchange {
 /// The token in an answer; none when there is no `Negotiate`, or nothing behind it.
 fn token_of(answer: &HeaderMap) -> Result<Option<Vec<u8>>> {
     let challenges = answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let mut tokens = challenges.flat_map(|value| value.split(',')).filter_map(|challenge| {
+    let mut tokens = challenges.flat_map(listed).filter_map(|challenge| {
         let (scheme, token) = challenge.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim()).filter(|token| !token.is_empty())
     });
     let decoded = tokens.next().map(|token| STANDARD.decode(token)).transpose();
     decoded.map_err(|_| Error::new(ErrorKind::Protocol, "the server's Negotiate token is not base64"))
+}
+
+/// The parts of a header between commas, but for those in quotes.
+fn listed(value: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    value.split(move |c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    })
 }
 
 /// Runs what may wait for a key distribution centre.
