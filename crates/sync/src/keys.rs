@@ -126,6 +126,10 @@ impl KeyCodec {
         self.keys.iter().chain(&self.cursor)
     }
 
+    pub(crate) fn cursor(&self) -> Option<&ColumnPath> {
+        self.cursor.as_ref()
+    }
+
     pub(crate) fn key_columns(&self) -> &[ColumnPath] {
         &self.keys
     }

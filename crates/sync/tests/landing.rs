@@ -58,6 +58,24 @@ async fn a_row_that_differs_in_the_time_of_reading_only_is_the_same() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_is_the_time_of_reading_makes_no_row_newer_that_is_the_same() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.read_time("n");
+    source.unit(&[("a", 1, "x"), ("b", 1, "y"), ("c", 1, "z")]);
+    lake.sync(&source).await.unwrap();
+    source.unit(&[("a", 2, "x"), ("b", 2, "changed")]);
+    let counts = lake.sync(&source).await.unwrap().counts;
+    assert_eq!((counts.rows_unchanged, counts.rows_updated), (1, 1));
+    assert_eq!(lake.rows().await, ["a:1:x", "b:2:changed", "c:1:z"]);
+    // Deleted, and there again.
+    source.deletes(&[("a", 3)]);
+    assert_eq!(lake.sync(&source).await.unwrap().counts.rows_deleted, 1);
+    source.unit(&[("a", 4, "x"), ("b", 1, "older")]);
+    lake.sync(&source).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:4:x", "b:2:changed", "c:1:z"]);
+}
+
+#[tokio::test]
 async fn with_equal_cursors_a_changed_row_replaces_and_an_equal_one_costs_nothing() {
     let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
     source.unit(&[("a", 1, "x"), ("b", 1, "y")]);

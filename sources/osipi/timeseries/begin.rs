@@ -1,6 +1,9 @@
 //! Begins a read of recorded values: what is to be read, by the options, the offset and the server.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 
@@ -177,13 +180,15 @@ impl RecordedReader {
         let resumes = state.now == end && !state.is_bound;
         self.begin_state(&mut state, end, first)?;
         let new = self.begin_marks(&mut state, &keys, (first, end), resumes)?;
-        let (follow, markers) = match self.capture() {
+        let (mut follow, markers) = match self.capture() {
             ChangeCapture::Updates => {
                 let feed = Feed::of_places(self.reading.client());
                 follow_feed(&feed, &mut state, &keys, &streams, &new).await?
             }
             _ => Default::default(),
         };
+        let places: HashMap<&str, usize> = streams.iter().enumerate().map(|(at, s)| (&*s.text, at)).collect();
+        follow.go_on(&state, |webid| places.get(webid).copied());
         state.now = end;
         let options = &self.reading.options;
         let streamset = options.recorded.prefer_streamset || self.kind == TimeSeries::StreamsetRecorded;

@@ -14,7 +14,7 @@ use super::{
 pub(super) struct Follow {
     /// Instants of which the server's feed told that rows vanished there, with the most that may have: by tag.
     told: HashMap<usize, BTreeMap<Micros, u32>>,
-    /// What this read has found to be gone, by tag.
+    /// What was found to be gone and has perhaps not been read yet, by tag.
     gone: HashMap<usize, BTreeSet<(Micros, u32)>>,
 }
 
@@ -30,6 +30,15 @@ pub(super) struct Part<'a> {
 }
 
 impl Follow {
+    /// Goes on from deletions that wait to be read. `place_of` tells the place of a tag by its WebID.
+    pub(super) fn go_on<'a>(&mut self, state: &'a State, place_of: impl Fn(&'a str) -> Option<usize>) {
+        for deletion in state.gone.iter().filter(|deletion| deletion.seen > 0) {
+            if let Some(tag) = place_of(&deletion.tag) {
+                self.gone.entry(tag).or_default().insert((deletion.at, deletion.sequence));
+            }
+        }
+    }
+
     /// Up to so many rows of an instant are gone beside those that will be read there.
     pub(super) fn tell(&mut self, tag: usize, at: Micros, rows: u32) {
         let told = self.told.entry(tag).or_default().entry(at).or_default();
@@ -69,7 +78,7 @@ impl Follow {
         }
     }
 
-    /// Rows that this read found to be gone and that are there now.
+    /// Rows that were found to be gone and that are there now.
     fn put_back(&mut self, state: &mut State, part: &Part<'_>, rows_at: impl Fn(Micros) -> u32) {
         let Some(gone) = self.gone.get_mut(&part.tag) else { return };
         let window = (part.seen.from, 0)..(part.seen.to, 0);
@@ -102,7 +111,7 @@ mod tests {
             let seen = Seen { from, to, is_end: true, at_from: 0, last: None };
             let part = Part { tag: 0, key: &self.key, webid: "t", seen: &seen, instants };
             self.follow.take(&mut self.state, part, Vec::new());
-            self.state.gone.iter().map(|d| (d.at, d.sequence)).collect()
+            self.state.gone.iter().filter(|d| d.seen > 0).map(|d| (d.at, d.sequence)).collect()
         }
     }
 
@@ -113,7 +122,13 @@ mod tests {
         // Before what is known nothing can be told.
         assert_eq!(reading.read(0, 10, &[]), [(5, 0), (5, 1)]);
         assert_eq!(reading.read(4, 10, &[(5, 1)]), [(5, 1)]);
-        assert_eq!((reading.state.deletions, reading.state.gone.len()), (1, 1));
+        assert_eq!(reading.state.deletions, 2);
+        // A later read knows what was found before.
+        let mut later = Follow::default();
+        later.go_on(&reading.state, |_| Some(0));
+        reading.follow = later;
+        assert!(reading.read(4, 10, &[(5, 2)]).is_empty());
+        assert_eq!(reading.read(4, 10, &[(5, 1)]), [(5, 1)]);
     }
 
     #[test]

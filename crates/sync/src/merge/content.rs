@@ -42,6 +42,12 @@ impl Merge<'_> {
         Ok(())
     }
 
+    /// Whether the cursor is the time of reading, so that a row that is read again seems newer and may be the same.
+    pub(super) fn is_cursor_read_time(&self) -> bool {
+        let cursor = self.codec.cursor().and_then(|cursor| self.scanner.schema.field_with_name(cursor.root()).ok());
+        cursor.is_some_and(is_read_time)
+    }
+
     /// A fingerprint of all columns of the given rows but the time of reading.
     async fn contents(&self, work: &Work, mut rows: Vec<RowId>) -> Result<HashMap<RowId, u128, RandomState>> {
         rows.sort_unstable();

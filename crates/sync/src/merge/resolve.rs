@@ -18,7 +18,8 @@ use crate::{
 /// How a key that is both in the commit and in the table is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The newer cursor wins; with equal cursors a row that differs wins over the one in the table.
+    /// The newer cursor wins; with equal cursors, or newer ones that only tell the time of reading, a row that differs wins over
+    /// the one in the table.
     Newest,
     /// The row in the table stays.
     KeepExisting,
@@ -301,7 +302,7 @@ impl Merge<'_> {
                 work.losers.insert(incoming);
                 *entry = Entry { cursor: cursor.into(), winner: Winner::Existing };
             }
-            Winner::Incoming(incoming) if order.is_lt() => {
+            Winner::Incoming(incoming) if order.is_lt() && !self.is_cursor_read_time() => {
                 work.losers.insert(id);
                 work.replacing.insert(incoming);
             }
