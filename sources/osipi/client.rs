@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{auth::auth, config::Connection, faults};
+use super::{auth::auth, batch::SubResponse, config::Connection, faults};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::{HttpClient, Request, Response},
@@ -66,6 +66,18 @@ impl PiClient {
     /// Those of the HTTP client; [`Protocol`](ErrorKind::Protocol) for an answer that is not JSON.
     pub(super) async fn get(&self, path: &str, query: &Query) -> Result<Bytes> {
         self.json(path, self.send(self.http.get(self.target(path, query))).await?)
+    }
+
+    /// As [`PiClient::get`], with a refusal (400) as an answer.
+    ///
+    /// # Errors
+    /// As [`PiClient::get`].
+    pub(super) async fn answer(&self, path: &str, query: &Query) -> Result<SubResponse> {
+        let response = self.send(self.http.get(self.target(path, query)).accept_status(400)).await?;
+        match response.status() {
+            400 => Ok(SubResponse { status: 400, content: response.into_body() }),
+            status => Ok(SubResponse { status, content: self.json(path, response)? }),
+        }
     }
 
     /// As [`PiClient::get`] with `maxCount`: no more than the server is known to allow; when it names a lower cap, that is

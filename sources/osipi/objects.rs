@@ -8,6 +8,7 @@ use super::{
     client::{PiClient, Query},
     items::Listing,
     reading::Reading,
+    time::Ticks,
     webid::{Spelled, WebId, path_of},
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +22,14 @@ pub(super) struct Named {
     pub(super) name: Option<String>,
     #[serde(default)]
     pub(super) path: Option<String>,
+}
+
+/// A server, of which only the clock is of interest.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Server {
+    #[serde(default)]
+    server_time: Option<String>,
 }
 
 impl Named {
@@ -139,6 +148,28 @@ impl Reading {
     /// The AF databases that the options name, or all.
     pub(super) async fn databases(&self) -> Result<Vec<Named>> {
         self.client().databases(&self.options.lists.assetdatabase_webid).await
+    }
+
+    /// The earliest and the latest of the clocks of the first of these lists of servers (`assetservers`, `dataservers`) that
+    /// tells any; the clock of this machine where none does.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub(super) async fn clocks(&self, collections: &[&str]) -> Result<(Ticks, Ticks)> {
+        for collection in collections {
+            let query = vec![("selectedFields", "Items.WebId;Items.ServerTime".to_owned())];
+            let servers = self.client().all_items(Listing::whole(*collection, query)).await?;
+            let mut times = Vec::with_capacity(servers.len());
+            for server in &servers {
+                let server: Server = parse_item(server)?;
+                times.extend(server.server_time.as_deref().and_then(Ticks::parse));
+            }
+            if let (Some(earliest), Some(latest)) = (times.iter().min(), times.iter().max()) {
+                return Ok((*earliest, *latest));
+            }
+        }
+        let now = Ticks::from_utc(self.now());
+        Ok((now, now))
     }
 
     /// Items of a list to ask for at a time.

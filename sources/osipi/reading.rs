@@ -13,7 +13,7 @@ use super::{
     ledger::{LedgerReader, Notes, Object},
     lists::ListReader,
     tables::{Reader, Table},
-    timeseries,
+    timeseries, windows,
 };
 use crate::{
     clock::Clock,
@@ -148,8 +148,7 @@ impl Reading {
             Reader::TimeSeries(_) => timeseries::reader(self),
             Reader::EventFrames(table) => Ok(Box::new(FramesReader::new(self, table)?)),
             Reader::Ledger(ledger) => Ok(Box::new(LedgerReader { reading: self, ledger })),
-            Reader::Windows(_) => Err(Error::new(ErrorKind::Unsupported, "this build does not read this table")
-                .with("table", self.table.name)),
+            Reader::Windows(table) => windows::reader(self, table),
         }
     }
 }

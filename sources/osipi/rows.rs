@@ -161,11 +161,11 @@ impl Rows {
                     Arc::new(TimestampMicrosecondArray::from(values).with_data_type(field_type.clone()))
                 }
             };
-            columns.push(if self.empty_text { without_null_text(array) } else { array });
+            columns.push(array);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|error| Error::new(ErrorKind::Internal, "Arrow refused the columns of a batch").caused_by(error))
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(refused)?;
+        if self.empty_text { with_empty_text(batch) } else { Ok(batch) }
     }
 }
 
@@ -193,11 +193,20 @@ fn canonical(array: &ArrayRef, column: &str) -> Result<ArrayRef> {
     Ok(Arc::new(StringArray::from(texts?)))
 }
 
-fn without_null_text(array: ArrayRef) -> ArrayRef {
-    if *array.data_type() != ArrowType::Utf8 || array.null_count() == 0 {
-        return array;
+/// As the public connector has it: missing text is empty.
+///
+/// # Errors
+/// [`Internal`](ErrorKind::Internal) for a bug.
+pub(super) fn with_empty_text(batch: RecordBatch) -> Result<RecordBatch> {
+    let (schema, mut columns, rows) = batch.into_parts();
+    for array in &mut columns {
+        if *array.data_type() == ArrowType::Utf8 && array.null_count() > 0 {
+            let texts = array.as_string::<i32>().iter().map(Option::unwrap_or_default);
+            *array = Arc::new(StringArray::from_iter_values(texts));
+        }
     }
-    Arc::new(StringArray::from_iter_values(array.as_string::<i32>().iter().map(Option::unwrap_or_default)))
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(refused)
 }
 
 /// Takes the values of a row's filled columns, by name. A name that the schema does not have is passed over, so that a
@@ -399,5 +408,5 @@ fn broken(what: &'static str) -> Error {
 }
 
 fn refused(error: ArrowError) -> Error {
-    Error::new(ErrorKind::Internal, "Arrow refused a column").caused_by(error)
+    Error::new(ErrorKind::Internal, "Arrow refused the columns of a batch").caused_by(error)
 }

@@ -8,51 +8,42 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use lakeflow_connect::{
-    LakeflowConnect, Offset, Options, ReadEvent, ReadRequest, Records, TableRef, decode::arrow_to_json,
-    stream::arrow_events,
-};
+use lakeflow_connect::{LakeflowConnect, Offset, Options, ReadEvent, ReadRequest, TableRef, stream::arrow_events};
 use lakeflow_simulators::{
     clock::SimClock,
     osipi::{AfChange, AfConfig, Config, ExpectedFrame, FrameEdit, RunningServer, Server, Ticks},
 };
 use serde_json::Value;
 
-use super::connect;
+use super::{connect, rows_of};
 
 const NOW: &str = "2026-03-18T10:20:30Z";
 const HOUR: i64 = 36_000_000_000;
 
-fn plant(change: impl FnOnce(&mut AfConfig)) -> RunningServer {
+pub(super) fn plant(change: impl FnOnce(&mut AfConfig)) -> RunningServer {
     let now: DateTime<Utc> = NOW.parse().unwrap();
     let mut config = Config { clock: SimClock::fixed(now), ..Config::default() };
     change(&mut config.af);
     Server::start(config).unwrap()
 }
 
-fn source(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
+pub(super) fn source(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
     connect(&Options::new().with("pi_base_url", server.base_url()).with("auth_type", "anonymous")).unwrap()
 }
 
-fn table(name: &str) -> TableRef {
+pub(super) fn table(name: &str) -> TableRef {
     let table = TableRef::new(name).option("lookback_days", "60");
     if name == "pi_event_frames" { table.option("include_attribute_values", "false") } else { table }
 }
 
 /// What a host has stored: rows by key, and the offset.
 #[derive(Default)]
-struct Lake {
-    rows: BTreeMap<String, Value>,
+pub(super) struct Lake {
+    pub(super) rows: BTreeMap<String, Value>,
     offset: Option<Offset>,
     deletes: Option<Offset>,
     /// Rows that came, repeated ones too.
-    sent: usize,
-}
-
-fn rows_of(records: &Records) -> Vec<Value> {
-    let Records::Arrow(batch) = records else { panic!("rows that are not Arrow") };
-    let lines = arrow_to_json(batch).unwrap();
-    lines.bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect()
+    pub(super) sent: usize,
 }
 
 impl Lake {
@@ -81,7 +72,7 @@ impl Lake {
         seen
     }
 
-    async fn read_all(&mut self, source: &Arc<dyn LakeflowConnect>, table: &TableRef, keys: &[&str]) {
+    pub(super) async fn read_all(&mut self, source: &Arc<dyn LakeflowConnect>, table: &TableRef, keys: &[&str]) {
         self.read(source, table, keys, usize::MAX).await;
     }
 
@@ -107,13 +98,13 @@ fn key(row: &Value, keys: &[&str]) -> String {
     keys.iter().map(|name| row[name].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
-const FRAME: &[&str] = &["event_frame_webid"];
+pub(super) const FRAME: &[&str] = &["event_frame_webid"];
 const ATTRIBUTE: &[&str] = &["event_frame_webid", "attribute_webid"];
 const ELEMENT: &[&str] = &["event_frame_webid", "element_webid"];
 const ACK: &[&str] = &["event_frame_webid", "ack_id"];
 const ANNOTATION: &[&str] = &["event_frame_webid", "annotation_id"];
 
-fn micros(ticks: Ticks) -> i64 {
+pub(super) fn micros(ticks: Ticks) -> i64 {
     ticks.0.div_euclid(10)
 }
 
@@ -126,7 +117,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Compares a row with a frame of the oracle.
-fn check_frame(row: &Value, frame: &ExpectedFrame) {
+pub(super) fn check_frame(row: &Value, frame: &ExpectedFrame) {
     let id = &frame.web_id;
     assert_eq!(row["name"], frame.name.as_str(), "{id}");
     assert_eq!(row["id"], frame.id.as_str(), "{id}");

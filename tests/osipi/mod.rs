@@ -5,7 +5,9 @@ mod bad_input;
 mod check;
 mod crashes;
 mod deletions;
+mod eventframe_searches;
 mod eventframes;
+mod instants;
 mod lake;
 mod ledger;
 mod lists;
@@ -13,15 +15,19 @@ mod lists;
 mod real_kerberos;
 mod recorded;
 mod tables;
+mod windows;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use lakeflow_connect::{Context, LakeflowConnect, Options, Registry, Result, clock::ManualClock};
+use lakeflow_connect::{
+    Context, LakeflowConnect, Options, Records, Registry, Result, clock::ManualClock, decode::arrow_to_json,
+};
 use lakeflow_simulators::{
     clock::SimClock,
     osipi::{Config, RunningServer, Server},
 };
+use serde_json::Value;
 
 fn connect(options: &Options) -> Result<Arc<dyn LakeflowConnect>> {
     Registry::builtin().connect("osipi", options, &Context::new())
@@ -59,4 +65,11 @@ fn timeless(server: &RunningServer, more: &[(&str, &str)]) -> Arc<dyn LakeflowCo
     let options = more.iter().fold(options, |options, (name, value)| options.with(*name, *value));
     let clock = Arc::new(ManualClock::new(server.clock().now()));
     Registry::builtin().connect("osipi", &options, &Context::new().clock(clock)).unwrap()
+}
+
+/// Rows as JSON objects; what is null is absent.
+fn rows_of(records: &Records) -> Vec<Value> {
+    let Records::Arrow(batch) = records else { panic!("rows that are not Arrow") };
+    let lines = arrow_to_json(batch).unwrap();
+    lines.bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect()
 }

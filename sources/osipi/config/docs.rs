@@ -120,7 +120,7 @@ const COMMON: &[OptionDoc] = &[
     table(
         "selectedFields",
         OptionKind::Text,
-        "Fields of a value, separated by ';', which must include time, value and quality. The columns decide what is asked for.",
+        "Fields of a value to ask for, separated by ';', which must include time, value and quality; all when not given.",
     ),
     table("timeZone", OptionKind::Text, "Zone of times that name none (Windows or IANA name).").default("UTC"),
 ];
@@ -223,7 +223,7 @@ const WINDOWED: &[OptionDoc] = &[
     table("interval", OptionKind::Text, "Distance of interpolated or calculated values, as a time span such as 1m.").group("windowed"),
     table("syncTime", OptionKind::Text, "Time that interpolated values are aligned to.").group("windowed"),
     table("syncTimeBoundaryType", OptionKind::Choice(&["Inside", "Outside"]), "Whether aligned values may lie outside the window.").default("Inside").group("windowed"),
-    table("intervals", count(30_000), "Intervals of a plot.").default("300").group("windowed"),
+    table("intervals", count(30_000), "Intervals that the first window, or each of window_seconds, is plotted in.").default("300").group("windowed"),
     table("summaryType", OptionKind::List, "Summaries to compute: Total, Average, Minimum, Maximum, Range, StdDev, PopulationStdDev, Count, PercentGood, TotalWithUOM, All.")
         .default("Total")
         .group("windowed"),

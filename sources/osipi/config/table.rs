@@ -259,7 +259,24 @@ impl TableOptions {
     }
 }
 
+impl WindowOptions {
+    /// Where the first read begins, as a PI time: 30 days ago when nothing says otherwise.
+    pub(in super::super) fn start(&self) -> String {
+        match (&self.start_time, self.lookback_minutes, self.lookback_days) {
+            (Some(text), ..) => text.clone(),
+            (None, Some(minutes), _) => format!("*-{minutes}m"),
+            (None, None, days) => format!("*-{}h", u64::from(days.unwrap_or(30)) * 24),
+        }
+    }
+}
+
 impl TagOptions {
+    /// Whether any option says which tags.
+    pub(in super::super) fn names_any(&self) -> bool {
+        let lists = [&self.tag_webids, &self.tag_names, &self.tag_paths, &self.attribute_webids, &self.element_webids];
+        lists.iter().any(|list| !list.is_empty()) || self.name_filter.is_some() || self.template_name.is_some()
+    }
+
     /// Tags in one batch request.
     pub(in super::super) fn tags_per_request(&self) -> usize {
         if self.tags_per_request == 0 { 100 } else { self.tags_per_request }

@@ -167,7 +167,7 @@ impl Follow {
                 }
             };
             if tracker.meet(&frame.head, digest, Some(Digest::of_all(&items))) {
-                rows.push(frame, database, &items)?;
+                rows.push(frame, Some(database), &items)?;
                 sent += 1;
             }
         }

@@ -25,6 +25,8 @@ pub(super) struct Frame {
     pub(super) primary: Option<String>,
     /// The event frame that it is a child of.
     pub(super) parent: Option<String>,
+    /// The AF database that it is in, where the server says.
+    pub(super) database: Option<String>,
     pub(super) id: Option<String>,
     /// Names and values.
     pub(super) extended: Vec<(String, Option<String>)>,
@@ -70,6 +72,7 @@ impl Frame {
             elements,
             primary,
             parent: found.parent.as_deref().and_then(webid_in_link),
+            database: found.database.as_deref().and_then(webid_in_link),
             id: found.id,
             extended: found.extended,
             text,
@@ -113,6 +116,7 @@ struct Found {
     elements: Vec<String>,
     primary: Option<String>,
     parent: Option<String>,
+    database: Option<String>,
     extended: Vec<(String, Option<String>)>,
 }
 
@@ -144,6 +148,7 @@ impl Found {
             match (&*key, s.peek()?) {
                 ("PrimaryReferencedElement", Kind::String) => self.primary = Some(s.string()?.into_owned()),
                 ("Parent", Kind::String) => self.parent = Some(s.string()?.into_owned()),
+                ("Database", Kind::String) => self.database = Some(s.string()?.into_owned()),
                 _ => s.skip_value()?,
             }
         }

@@ -8,7 +8,6 @@ use super::{
         items::{ItemPages, Listing},
         ledger::Object,
         time::Ticks,
-        webid::WebId,
     },
     databases::Databases,
     details::Detail,
@@ -93,8 +92,8 @@ impl Once {
                 sources.push_back(Source::Database { webid, pages: Box::new(reader.reading.client().items(listing)) });
             }
         } else {
-            let webids = options.event_frame_webids.iter().map(|webid| Ok(WebId::parse(webid)?.to_string()));
-            let webids = webids.collect::<Result<Vec<_>>>()?;
+            let given = &options.event_frame_webids;
+            let webids = reader.reading.canonical("eventframes", "event_frame_webids", given).await?;
             sources.extend(webids.chunks(LOOKUP).map(|chunk| Source::Frames(chunk.to_vec())));
         }
         let rows = Rows::new(&reader.reading, reader.table, self.request.bad_rows, hi)?;
@@ -130,7 +129,7 @@ impl Once {
                 };
                 let wanted = usize::try_from(run.left).unwrap_or(usize::MAX);
                 let frames = items.bytes().take(wanted).map(Frame::parse).collect::<Result<Vec<_>>>()?;
-                self.send(run, &webid, frames).await?;
+                self.send(run, Some(&webid), frames).await?;
                 if run.left > 0 {
                     run.sources.push_front(Source::Database { webid, pages });
                 } else {
@@ -144,13 +143,13 @@ impl Once {
                         .help("leave it out of 'event_frame_webids', or grant the right to read it");
                     reading.tolerate(Object { webid: Some(webid), ..Object::default() }, error)?;
                 }
-                self.send(run, "", found.frames).await?;
+                self.send(run, None, found.frames).await?;
             }
         }
         Ok(())
     }
 
-    async fn send(&self, run: &mut Run, database: &str, frames: Vec<Frame>) -> Result<()> {
+    async fn send(&self, run: &mut Run, database: Option<&str>, frames: Vec<Frame>) -> Result<()> {
         let frames: Vec<&Frame> = frames.iter().collect();
         let details = self.reader.details.of(&frames).await?;
         for (frame, detail) in frames.into_iter().zip(details) {

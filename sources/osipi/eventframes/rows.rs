@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     super::{
         reading::Reading,
+        rows::with_empty_text,
         tables::{EventFrames, Source},
         time::Ticks,
     },
@@ -75,7 +76,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`Data`](ErrorKind::Data) for a row that does not fit, unless such rows are quarantined.
-    pub(super) fn push(&mut self, frame: &Frame, database: &str, details: &[Bytes]) -> Result<()> {
+    pub(super) fn push(&mut self, frame: &Frame, database: Option<&str>, details: &[Bytes]) -> Result<()> {
         match self.table {
             EventFrames::Frames => self.frame(frame, database, details),
             EventFrames::Attributes => details.iter().try_for_each(|item| self.attribute(frame, item)),
@@ -93,7 +94,9 @@ impl Rows {
     pub(super) fn take(&mut self) -> Result<Vec<ReadEvent>> {
         let mut events = Vec::new();
         if self.decoder.rows() > 0 {
-            events.push(ReadEvent::Records(Records::Arrow(self.decoder.flush()?)));
+            let batch = self.decoder.flush()?;
+            let batch = if self.is_compat { with_empty_text(batch)? } else { batch };
+            events.push(ReadEvent::Records(Records::Arrow(batch)));
         }
         if let Some(batch) = self.values.flush()? {
             events.push(ReadEvent::Records(Records::Arrow(batch)));
@@ -129,7 +132,7 @@ impl Rows {
         }
     }
 
-    fn frame(&mut self, frame: &Frame, database: &str, values: &[Bytes]) -> Result<()> {
+    fn frame(&mut self, frame: &Frame, database: Option<&str>, values: &[Bytes]) -> Result<()> {
         let (start, end) = (frame.start(), frame.end());
         let seconds = end.map(|end| (end.0 - start.0) as f64 / 1e7);
         let mut attributes = serde_json::Map::new();
@@ -149,7 +152,7 @@ impl Rows {
             ("parent_webid", frame.parent.clone().into()),
             ("ref_element_webids", frame.elements.clone().into()),
             ("extended_properties", if extended.is_empty() { Value::Null } else { extended.into() }),
-            ("assetdatabase_webid", database.into()),
+            ("assetdatabase_webid", database.or(frame.database.as_deref()).into()),
             ("event_date", start.to_utc().date_naive().to_string().into()),
         ];
         self.row(&frame.text, filled)

@@ -24,7 +24,7 @@ const HEAD: &str = "WebId;Id;StartTime;EndTime;IsAnnotated;IsAcknowledged;Acknow
                     RefElementWebIds;Links.PrimaryReferencedElement";
 /// What the table of frames needs besides.
 const WHOLE: &str = ";Name;Description;Path;TemplateName;CategoryNames;ExtendedProperties;Severity;CanBeAcknowledged;\
-                     IsLocked;AreValuesCaptured;HasChildren;Links.Parent";
+                     IsLocked;AreValuesCaptured;HasChildren;Links.Parent;Links.Database";
 
 /// Finds event frames.
 #[derive(Clone, Debug)]

@@ -31,18 +31,18 @@ struct Inner {
 
 /// A tag, object or page that could not be read while others went on.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(in super::super) struct Failure {
     /// Its number within this connection, from 1.
-    pub(super) number: u64,
-    pub(super) at: DateTime<Utc>,
-    pub(super) table: &'static str,
-    pub(super) webid: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) kind: &'static str,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-    pub(super) status: Option<i64>,
-    pub(super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub(in super::super) number: u64,
+    pub(in super::super) at: DateTime<Utc>,
+    pub(in super::super) table: &'static str,
+    pub(in super::super) webid: Option<String>,
+    pub(in super::super) name: Option<String>,
+    pub(in super::super) kind: &'static str,
+    pub(in super::super) message: String,
+    pub(in super::super) help: Option<String>,
+    pub(in super::super) status: Option<i64>,
+    pub(in super::super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// Where a tag has got to in a table.
@@ -97,7 +97,7 @@ impl Notes {
     }
 
     /// How many failures were noted, and how many changes of watermarks.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    pub(in super::super) fn counts(&self) -> (u64, u64) {
         let notes = self.inner();
         (notes.failed, notes.changes)
     }
@@ -130,7 +130,7 @@ impl Notes {
     }
 
     /// Failures after a number and up to another, oldest first.
-    pub(super) fn failures(&self, after: u64, until: u64) -> Vec<Failure> {
+    pub(in super::super) fn failures(&self, after: u64, until: u64) -> Vec<Failure> {
         let wanted = |failure: &&Failure| after < failure.number && failure.number <= until;
         self.inner().failures.iter().filter(wanted).cloned().collect()
     }

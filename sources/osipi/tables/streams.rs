@@ -55,8 +55,8 @@ const MAYBE_EVENT: &[Column] = &[
     own("event_date", Kind::Date),
 ];
 const INTERVAL: &[Column] = &[
-    own("interval_start", Kind::Timestamp),
-    own("interval_end", Kind::Timestamp),
+    own("interval_start", Kind::Timestamp).never(),
+    own("interval_end", Kind::Timestamp).never(),
     own("calculation_basis", Kind::Text),
 ];
 
@@ -78,6 +78,8 @@ const AT_MOST_ONE: &[&[Column]] = &[TAG, MAYBE_TIME, PUBLIC, VALUE, MAYBE_EVENT]
 
 pub(super) const EVENT_KEY: &[&str] = &["tag_webid", "timestamp", "event_seq"];
 const TAG_TIME: &[&str] = &["tag_webid", "timestamp"];
+/// The event that is the maximum of two intervals may lie on their border, so that its time tells neither.
+const TAG_SUMMARY_INTERVAL: &[&str] = &["tag_webid", "summary_type", "interval_start"];
 const TAG_SUMMARY_TIME: &[&str] = &["tag_webid", "summary_type", "timestamp"];
 const TAG_QUERY: &[&str] = &["tag_webid", "query_time"];
 const CALCULATED_KEY: &[&str] = &["tag_webid", "timestamp", "calculation_type"];
@@ -115,7 +117,7 @@ pub(super) const STREAMS: &[Table] = &[
     ),
     Table::snapshot(
         "pi_summary",
-        TAG_SUMMARY_TIME,
+        TAG_SUMMARY_INTERVAL,
         &[TAG, SUMMARY_TYPE, KEY_TIME, PUBLIC, VALUE, EVENT, INTERVAL],
         &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::SUMMARY],
         Reader::Windows(Windows::Summary),
@@ -123,7 +125,7 @@ pub(super) const STREAMS: &[Table] = &[
     .upstream(&["tag_webid", "summary_type"], None),
     Table::snapshot(
         "pi_streamset_summary",
-        TAG_SUMMARY_TIME,
+        TAG_SUMMARY_INTERVAL,
         &[TAG, SUMMARY_TYPE, TIME, PUBLIC, VALUE, EVENT, INTERVAL],
         &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::SUMMARY],
         Reader::Windows(Windows::StreamsetSummary),

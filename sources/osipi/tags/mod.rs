@@ -1,7 +1,9 @@
 //! Which streams a table is of: by WebID, name, path, filter, element, template, or all.
 
+mod key;
 mod resolve;
 mod select;
 mod tag;
 
+pub(super) use key::{TagKey, hash64};
 pub(super) use tag::{Tag, TagKind};

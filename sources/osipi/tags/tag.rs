@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::{items::Items, objects::parse_item, webid::WebId};
+use super::super::{items::Items, ledger::Object, objects::parse_item, values::PointKind, webid::WebId};
 use crate::error::Result;
 
 /// Fields of points and attributes that a tag is made of.
@@ -72,6 +72,19 @@ impl Tag {
     /// What an error calls it: its path, else its name, else its WebID.
     pub(in super::super) fn label(&self) -> &str {
         self.path.as_deref().or(self.name.as_deref()).unwrap_or(&self.webid)
+    }
+
+    /// What is known of its type, for the reader of its values.
+    pub(in super::super) fn point_kind(&self) -> PointKind {
+        match (self.kind, self.value_type.as_deref()) {
+            (TagKind::Point, Some(name)) => PointKind::of_point_type(name),
+            _ => PointKind::Unknown,
+        }
+    }
+
+    /// The tag as notes have it.
+    pub(in super::super) fn object(&self) -> Object<'_> {
+        Object { webid: Some(&self.webid), name: self.path.as_deref().or(self.name.as_deref()), window: None }
     }
 
     /// A point or attribute of a list or answer; `None` for an attribute without data reference, which is no stream.

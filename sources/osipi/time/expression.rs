@@ -81,6 +81,11 @@ impl Span {
         at.0.checked_add(self.ticks).map(Ticks).filter(|t| range.contains(t))
     }
 
+    /// Months, days and ticks; only one of them is not zero for what [`Span::parse`] reads.
+    pub(in super::super) fn parts(self) -> (i32, i32, i64) {
+        (self.months, self.days, self.ticks)
+    }
+
     /// The length in ticks, where it does not follow the calendar.
     pub(in super::super) fn fixed_ticks(self) -> Option<i64> {
         (self.months == 0 && self.days == 0).then_some(self.ticks)

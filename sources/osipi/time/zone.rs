@@ -93,6 +93,10 @@ impl Zone {
         })
     }
 
+    pub(in super::super) fn tz(self) -> Tz {
+        self.0
+    }
+
     /// The wall clock at an instant.
     pub(super) fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.0).naive_local()

@@ -9,16 +9,15 @@ use super::{
     super::{
         batch::SubRequest,
         client::{PiClient, Query},
+        fields,
         pages::Question,
         reading::Reading,
+        streamset,
         webid::WebId,
     },
     fetch::RowKind,
 };
-use crate::{
-    decode::{Kind, Scanner},
-    error::{Error, ErrorKind, Result},
-};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What is asked of one stream.
 #[derive(Clone, Debug)]
@@ -61,12 +60,6 @@ pub(super) struct PiArchive {
     pub(super) streamset: bool,
 }
 
-/// Fields of an answer that become columns.
-const FIELDS: [&str; 8] =
-    ["Timestamp", "UnitsAbbreviation", "Good", "Questionable", "Substituted", "Annotated", "Value", "Errors"];
-/// Query of one streamset request: well below the 16 KiB that Windows allows for the head of a request.
-const STREAMSET_QUERY: usize = 12 * 1024;
-
 impl PiArchive {
     /// The archive of a table's reads.
     pub(super) fn new(reading: &Reading, streamset: bool, rows: RowKind) -> Self {
@@ -82,7 +75,8 @@ impl PiArchive {
             parameters.push(("desiredUnits", units.clone()));
         }
         let prefix = if streamset { "Items.Items." } else { "Items." };
-        let mut fields: Vec<String> = FIELDS.iter().map(|field| format!("{prefix}{field}")).collect();
+        let wanted = fields::of_values(reading.options.selected_fields.as_deref());
+        let mut fields: Vec<String> = wanted.iter().map(|field| format!("{prefix}{field}")).collect();
         if rows == RowKind::Annotations {
             parameters.push(("associations", "Annotations".to_owned()));
             fields.push("Items.Annotations".to_owned());
@@ -136,11 +130,11 @@ impl PiArchive {
         let mut answers: Vec<Option<Answer>> = asks.iter().map(|_| None).collect();
         let mut left: Vec<usize> = (0..asks.len()).collect();
         while let Some(first) = left.first().and_then(|at| asks.get(*at)) {
-            let room = STREAMSET_QUERY.saturating_sub(600) / "&webId=".len().saturating_add(first.webid.as_str().len());
+            let room = streamset::room(first.webid.as_str());
             let same = |ask: &Ask| ask.question == first.question;
             let (mut group, rest): (Vec<usize>, Vec<usize>) =
                 left.iter().partition(|at| asks.get(**at).is_some_and(same));
-            let over = group.split_off(group.len().min(room.max(1)));
+            let over = group.split_off(group.len().min(room));
             left = over.into_iter().chain(rest).collect();
             let wanted: Vec<&Ask> = group.iter().filter_map(|at| asks.get(*at)).collect();
             for (at, answer) in group.iter().zip(self.one_streamset(&wanted, &first.question).await?) {
@@ -157,7 +151,7 @@ impl PiArchive {
         let mut query: Query = asks.iter().map(|ask| ("webId", ask.webid.to_string())).collect();
         query.extend(self.query(question, 0).into_iter().filter(|(name, _)| *name != "maxCount"));
         let (body, asked) = self.client.get_capped("streamsets/recorded", &query, question.max_count).await?;
-        let mut found = streams(&body)?;
+        let mut found = streamset::members(&body)?;
         let missing = || {
             Error::new(ErrorKind::NotFound, "the server's answer leaves this stream out")
                 .help("does it exist, and may this login read it?")
@@ -170,33 +164,6 @@ impl PiArchive {
             })
             .collect())
     }
-}
-
-/// The streams of a streamset answer, by their ids however they are spelled.
-fn streams(body: &Bytes) -> Result<Vec<(WebId, Bytes)>> {
-    let mut s = Scanner::from_utf8(body)?;
-    let mut found = Vec::new();
-    s.enter_object()?;
-    while let Some(key) = s.next_key()? {
-        if key != "Items" || s.peek()? != Kind::Array {
-            s.skip_value()?;
-            continue;
-        }
-        s.enter_array()?;
-        while s.next_element()? {
-            let mut inside = s.clone();
-            let content = body.slice_ref(s.skip()?.as_bytes());
-            inside.enter_object()?;
-            while let Some(key) = inside.next_key()? {
-                if key == "WebId" && inside.peek()? == Kind::String {
-                    found.push((WebId::parse(&inside.string()?)?, content));
-                    break;
-                }
-                inside.skip_value()?;
-            }
-        }
-    }
-    Ok(found)
 }
 
 #[async_trait]

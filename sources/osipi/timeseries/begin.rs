@@ -5,15 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use serde::Deserialize;
-
 use super::{
     super::{
-        client::Query,
         config::{ChangeCapture, SnapshotPolicy},
         controller::{Controller, Limits},
         tables::TimeSeries,
-        tags::Tag,
+        tags::{Tag, TagKey},
         time::{self, Micros, Span, Ticks, Zone},
     },
     again,
@@ -23,7 +20,7 @@ use super::{
     mark::{Mark, Newest},
     reader::{Reads, RecordedReader},
     run::{Plan, Run},
-    state::{Origin, State, TagKey},
+    state::{Origin, State},
     updates::Feed,
 };
 use crate::{
@@ -31,18 +28,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     read::ReadRequest,
 };
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Servers {
-    items: Vec<Server>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Server {
-    server_time: Option<String>,
-}
 
 impl RecordedReader {
     pub(super) fn origin(&self) -> Origin {
@@ -56,23 +41,13 @@ impl RecordedReader {
         Origin::new(self.reading.client().http.base().as_str(), self.reading.table.name, &meaning)
     }
 
-    /// The time of the latest of the data servers; this machine's where they do not tell.
-    async fn server_time(&self) -> Result<Ticks> {
-        let query: Query = vec![("selectedFields", "Items.WebId;Items.ServerTime".to_owned())];
-        let body = self.reading.client().get("dataservers", &query).await?;
-        let servers: Servers = serde_json::from_slice(&body)
-            .map_err(|_| Error::new(ErrorKind::Protocol, "the list of data servers is not a list"))?;
-        let times = servers.items.iter().filter_map(|s| s.server_time.as_deref().and_then(Ticks::parse));
-        Ok(times.max().unwrap_or_else(|| Ticks::from_utc(self.reading.now())))
-    }
-
     fn zone(&self) -> Result<Zone> {
         Zone::parse(&self.reading.options.time_zone)
     }
 
     /// Where a run that begins now ends.
     pub(super) async fn end(&self) -> Result<Micros> {
-        let now = self.server_time().await?;
+        let (_, now) = self.reading.clocks(&["dataservers"]).await?;
         let end = time::instant(&self.reading.options.window.end_time, now, self.zone()?)?;
         // The instant itself belongs to the run.
         Ok(end.micros().min(now.micros()) + 1)
@@ -80,16 +55,9 @@ impl RecordedReader {
 
     /// Where a tag that is new begins.
     fn first(&self, end: Micros) -> Result<Micros> {
-        let window = &self.reading.options.window;
-        let text = match (&window.start_time, window.lookback_minutes, window.lookback_days) {
-            (Some(text), ..) => text.clone(),
-            (None, Some(minutes), _) => format!("*-{minutes}m"),
-            (None, None, Some(days)) => format!("*-{}h", u64::from(days) * 24),
-            (None, None, None) => "*-720h".to_owned(),
-        };
         let zone = self.zone()?;
         let end = Ticks::from_micros(end - 1);
-        let (first, _) = time::range(&text, "*", end, zone)?;
+        let (first, _) = time::range(&self.reading.options.window.start(), "*", end, zone)?;
         Ok(first.micros())
     }
 

@@ -13,13 +13,13 @@ use super::{
     super::{
         ledger::Object,
         reading::{Reading, TableReader},
-        tags::Tag,
+        tags::{Tag, TagKey},
         time::{Micros, Ticks},
         values::Values,
     },
     fetch::Stream,
     mark::Mark,
-    state::{Origin, State, TagKey},
+    state::{Origin, State},
     updates::{Feed, Told},
 };
 use crate::{

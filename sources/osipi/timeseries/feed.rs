@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::{
-    super::time::Micros,
+    super::{tags::TagKey, time::Micros},
     fetch::Stream,
     follow::Follow,
     mark::Mark,
-    state::{State, TagKey},
+    state::State,
     updates::{Change, Feed, Told, changes},
 };
 use crate::error::Result;

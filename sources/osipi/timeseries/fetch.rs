@@ -8,7 +8,7 @@ use super::{
     super::{
         controller::Job,
         pages::Verdict,
-        tags::{Tag, TagKind},
+        tags::Tag,
         time::Micros,
         values::{PointKind, Values},
         webid::WebId,
@@ -37,11 +37,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn of(tag: &Tag) -> Result<Self> {
-        let kind = match (tag.kind, tag.value_type.as_deref()) {
-            (TagKind::Point, Some(name)) => PointKind::of_point_type(name),
-            _ => PointKind::Unknown,
-        };
-        Ok(Self { webid: WebId::parse(&tag.webid)?, text: tag.webid.as_ref().into(), kind })
+        Ok(Self { webid: WebId::parse(&tag.webid)?, text: tag.webid.as_ref().into(), kind: tag.point_kind() })
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    super::time::Micros,
+    super::{tags::TagKey, time::Micros},
     known,
     mark::{Gone, Seen},
-    state::{Deletion, State, TagKey},
+    state::{Deletion, State},
 };
 
 /// What a read has found out about deletions.

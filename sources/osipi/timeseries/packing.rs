@@ -8,10 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
-use super::{
-    mark::Mark,
-    state::{Deletion, TagKey},
-};
+use super::{super::tags::TagKey, mark::Mark, state::Deletion};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Seven bits to a byte, the sign in the lowest.

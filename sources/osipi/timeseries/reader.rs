@@ -8,15 +8,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     super::{
-        ledger::Object,
         reading::{Reading, TableReader},
+        rows::with_empty_text,
         tables::{Reader, TimeSeries},
-        tags::Tag,
+        tags::{Tag, TagKey},
         time::{Micros, Ticks},
     },
     changes::ChangesReader,
     run::{Run, Stepped},
-    state::{Origin, State, TagKey},
+    state::{Origin, State},
 };
 use crate::{
     connector::OffsetPart,
@@ -65,12 +65,7 @@ impl Reads {
         };
         let Stepped { batches, checkpoint, failures, read } = stepped;
         for (tag, error) in failures {
-            let object = self.tags.get(tag).map(|tag| Object {
-                webid: Some(&tag.webid),
-                name: tag.path.as_deref().or(tag.name.as_deref()),
-                window: None,
-            });
-            let object = object.unwrap_or_default();
+            let object = self.tags.get(tag).map(Tag::object).unwrap_or_default();
             self.reader.reading.tolerate(object, error)?;
             self.run.leave_out(tag);
         }
@@ -79,9 +74,9 @@ impl Reads {
         for batch in batches {
             let batch = match &self.columns {
                 None => batch,
-                Some(places) => batch
-                    .project(places)
-                    .map_err(|e| Error::new(ErrorKind::Internal, "columns could not be chosen").caused_by(e))?,
+                Some(places) => with_empty_text(batch.project(places).map_err(|error| {
+                    Error::new(ErrorKind::Internal, "columns could not be chosen").caused_by(error)
+                })?)?,
             };
             events.push(ReadEvent::Records(Records::Arrow(batch)));
         }
@@ -178,7 +173,7 @@ impl TableReader for RecordedReader {
         let parts = state.tags.iter().map(|(key, mark)| {
             let watermark = mark.held.map(|_| Ticks::from_micros(mark.next).to_string());
             let unread: Micros = mark.gaps.iter().map(|(from, to)| to - from).sum();
-            OffsetPart::new(name_of(key), watermark)
+            OffsetPart::new(key.to_string(), watermark)
                 .detail("state", if mark.is_complete() { "complete" } else { "reading" })
                 .detail("unread_seconds", (unread / 1_000_000).to_string())
         });
@@ -188,7 +183,7 @@ impl TableReader for RecordedReader {
     async fn forget_parts(&self, offset: &Offset, parts: &[String]) -> Result<Offset> {
         let origin = self.origin();
         let mut state = origin.read(offset)?;
-        let names: Vec<(String, TagKey)> = state.tags.keys().map(|key| (name_of(key), key.clone())).collect();
+        let names: Vec<(String, TagKey)> = state.tags.keys().map(|key| (key.to_string(), key.clone())).collect();
         for part in parts {
             let Some((_, key)) = names.iter().find(|(name, _)| name == part) else {
                 return Err(Error::unknown("tag", part, names.iter().map(|(name, _)| name.as_str())));
@@ -198,15 +193,6 @@ impl TableReader for RecordedReader {
         // A run to the same end has something to read again.
         state.now = state.now.saturating_sub(1);
         origin.write(&mut state)
-    }
-}
-
-/// A tag's WebID; of an attribute a hash of it, which is all that the offset holds.
-fn name_of(key: &TagKey) -> String {
-    match (key.webid(), key) {
-        (Some(webid), _) => webid.to_string(),
-        (None, TagKey::Other(hash)) => format!("#{hash:016x}"),
-        (None, TagKey::Point { number, .. }) => number.to_string(),
     }
 }
 

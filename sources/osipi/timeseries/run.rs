@@ -9,12 +9,13 @@ use super::{
     super::{
         controller::{Controller, Densities, Job, Lane},
         pages::Pager,
+        tags::TagKey,
         time::Micros,
     },
     fetch::{Fetched, Outcome, Terms, fetch},
     follow::{Follow, Part},
     mark::Mark,
-    state::{State, TagKey},
+    state::State,
 };
 use crate::error::{Error, ErrorKind, Result};
 

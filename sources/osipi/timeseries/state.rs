@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{
     super::{
+        tags::{TagKey, hash64},
         time::{Micros, Ticks},
-        webid::WebId,
     },
     known,
     mark::Mark,
@@ -25,30 +24,6 @@ const VERSION: u32 = 1;
 const MOST_GONE: usize = 10_000;
 /// The most text of an offset that says what is known of rows.
 const MOST_KNOWN: usize = 1_300_000;
-
-/// What a tag is known by in an offset: a point by its server and number, everything else by a hash.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum TagKey {
-    Point { server: Box<str>, number: i32 },
-    Other(u64),
-}
-
-impl TagKey {
-    pub(super) fn of(webid: &WebId) -> Self {
-        match webid.point_parts() {
-            Some((server, number)) => Self::Point { server: server.as_str().into(), number },
-            None => Self::Other(hash64(webid.as_str())),
-        }
-    }
-
-    /// The WebID, where it can be told.
-    pub(super) fn webid(&self) -> Option<WebId> {
-        match self {
-            Self::Point { server, number } => WebId::point_of(server, *number),
-            Self::Other(_) => None,
-        }
-    }
-}
 
 /// A row that was sent and is no longer in the archive, waiting to be read as a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,10 +261,6 @@ impl State {
             self.know_less(table);
         }
     }
-}
-
-fn hash64(text: &str) -> u64 {
-    Sha256::digest(text.as_bytes()).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
 
 fn expired(why: &'static str) -> Error {

@@ -1,9 +1,8 @@
 //! The instants at which intervals begin: fixed lengths in UTC, days and longer by the wall clock of a zone.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 
-/// Microseconds since 1970 in UTC.
-pub(super) type Micros = i64;
+use super::{super::time::Micros, question::Intervals};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -25,23 +24,25 @@ pub(crate) struct Grid<Z> {
     zone: Z,
     /// Fixed intervals begin here and every length before and after.
     anchor: Micros,
+    /// Intervals of days begin when the clock on the wall shows this, and every so many days before and after.
+    origin: NaiveDateTime,
 }
 
 impl<Z: TimeZone> Grid<Z> {
-    /// A grid through `anchor` (1970 when not set otherwise), or through midnights and first days of the month in `zone`.
+    /// A grid through `anchor`; without one through 1970, through midnights (of Mondays, for weeks), or through the first
+    /// days of months in `zone`. Months always begin on their first day.
     ///
     /// Returns `None` for an interval without a length.
-    pub(crate) fn new(length: Length, zone: Z, anchor: Micros) -> Option<Self> {
+    pub(crate) fn new(length: Length, zone: Z, anchor: Option<Micros>) -> Option<Self> {
         let has_length = match length {
             Length::Fixed(micros) => micros > 0,
             Length::Days(n) | Length::Months(n) => n > 0,
         };
-        has_length.then_some(Self { length, zone, anchor })
-    }
-
-    /// How long one interval is.
-    pub(crate) fn length(&self) -> Length {
-        self.length
+        let local = |at| DateTime::<Utc>::from_timestamp_micros(at).map(|at| at.with_timezone(&zone).naive_local());
+        // The first day of the year 1 was a Monday.
+        let monday = NaiveDate::from_ymd_opt(1, 1, 1)?.and_time(NaiveTime::MIN);
+        let origin = anchor.and_then(local).unwrap_or(monday);
+        has_length.then_some(Self { length, zone, anchor: anchor.unwrap_or(0), origin })
     }
 
     /// The last beginning that is not after `at`.
@@ -78,6 +79,7 @@ impl<Z: TimeZone> Grid<Z> {
     }
 
     /// The beginnings in `[from, to)`.
+    #[cfg(test)]
     pub(crate) fn beginnings(&self, from: Micros, to: Micros) -> impl Iterator<Item = Micros> {
         std::iter::successors(Some(self.ceil(from)), |at| Some(self.next(*at))).take_while(move |at| *at < to)
     }
@@ -113,6 +115,17 @@ impl<Z: TimeZone> Grid<Z> {
         }
     }
 
+    /// The intervals from `from` on that fit before `to`, at most `most`, as in [`Grid::window_end`].
+    pub(crate) fn intervals(&self, from: Micros, to: Micros, most: u32) -> Option<Intervals> {
+        let to = self.window_end(from, to, u64::from(most))?;
+        let length = match self.length {
+            Length::Fixed(length) => length,
+            Length::Days(_) | Length::Months(_) => self.next(from) - from,
+        };
+        let count = u32::try_from((to - from) / length.max(1)).ok()?;
+        Some(Intervals { from, to, length, count })
+    }
+
     fn date_of(&self, at: Micros) -> NaiveDate {
         let utc = DateTime::<Utc>::from_timestamp_micros(at).unwrap_or_default();
         utc.with_timezone(&self.zone).date_naive()
@@ -121,33 +134,31 @@ impl<Z: TimeZone> Grid<Z> {
     fn index_of(&self, date: NaiveDate) -> i64 {
         match self.length {
             Length::Fixed(length) => i64::from(date.num_days_from_ce()) * DAY / length,
-            // Weeks begin on Monday: the first of January of year 1 was one.
-            Length::Days(n) => (i64::from(date.num_days_from_ce()) - 1).div_euclid(i64::from(n)),
+            Length::Days(n) => (date - self.origin.date()).num_days().div_euclid(i64::from(n)),
             Length::Months(n) => (i64::from(date.year()) * 12 + i64::from(date.month0())).div_euclid(i64::from(n)),
         }
     }
 
     fn begin_of(&self, index: i64) -> Micros {
-        let date = match self.length {
+        let local = match self.length {
             Length::Fixed(_) => None,
-            Length::Days(n) => u64::try_from(index.saturating_mul(i64::from(n)))
-                .ok()
-                .and_then(|days| NaiveDate::from_ymd_opt(1, 1, 1)?.checked_add_days(Days::new(days))),
+            Length::Days(n) => TimeDelta::try_days(index.saturating_mul(i64::from(n)))
+                .and_then(|days| self.origin.checked_add_signed(days)),
             Length::Months(n) => u32::try_from(index.saturating_mul(i64::from(n)) - 12)
                 .ok()
-                .and_then(|months| NaiveDate::from_ymd_opt(1, 1, 1)?.checked_add_months(Months::new(months))),
+                .and_then(|months| NaiveDate::from_ymd_opt(1, 1, 1)?.checked_add_months(Months::new(months)))
+                .map(|date| date.and_time(NaiveTime::MIN)),
         };
-        date.map_or(if index > 0 { Micros::MAX } else { Micros::MIN }, |date| first_instant(&self.zone, date))
+        local.map_or(if index > 0 { Micros::MAX } else { Micros::MIN }, |local| first_instant(&self.zone, local))
     }
 }
 
-/// When a day begins: midnight, or what the clock shows first where midnight is left out.
-fn first_instant<Z: TimeZone>(zone: &Z, date: NaiveDate) -> Micros {
-    let midnight = date.and_time(NaiveTime::MIN);
+/// When the clock on the wall shows this first, or what it shows next where it leaves that out.
+fn first_instant<Z: TimeZone>(zone: &Z, local: NaiveDateTime) -> Micros {
     (0..=24 * 4)
-        .filter_map(|quarter| midnight.checked_add_signed(chrono::TimeDelta::minutes(15 * quarter)))
+        .filter_map(|quarter| local.checked_add_signed(TimeDelta::minutes(15 * quarter)))
         .find_map(|local| zone.from_local_datetime(&local).earliest())
-        .map_or_else(|| midnight.and_utc().timestamp_micros(), |at| at.timestamp_micros())
+        .map_or_else(|| local.and_utc().timestamp_micros(), |at| at.timestamp_micros())
 }
 
 #[cfg(test)]
@@ -162,7 +173,7 @@ mod tests {
     }
 
     fn grid(length: Length, zone: Tz) -> Grid<Tz> {
-        Grid::new(length, zone, 0).unwrap()
+        Grid::new(length, zone, None).unwrap()
     }
 
     #[test]
@@ -171,7 +182,7 @@ mod tests {
         assert_eq!(minutes.floor(at("2026-03-01T06:00:59.999999Z")), at("2026-03-01T06:00:00Z"));
         assert_eq!(minutes.next(at("2026-03-01T06:00:00Z")), at("2026-03-01T06:01:00Z"));
         assert_eq!(minutes.floor(at("1969-12-31T23:59:30Z")), at("1969-12-31T23:59:00Z"));
-        let anchored = Grid::new(Length::Fixed(420_000_000), Berlin, at("2026-03-01T00:03:00Z")).unwrap();
+        let anchored = Grid::new(Length::Fixed(420_000_000), Berlin, Some(at("2026-03-01T00:03:00Z"))).unwrap();
         assert_eq!(anchored.floor(at("2026-03-01T00:09:59Z")), at("2026-03-01T00:03:00Z"));
         assert_eq!(anchored.ceil(at("2026-03-01T00:03:01Z")), at("2026-03-01T00:10:00Z"));
     }
@@ -187,6 +198,18 @@ mod tests {
         );
         let weeks = grid(Length::Days(7), Berlin);
         assert_eq!(weeks.floor(at("2026-03-04T12:00:00Z")), at("2026-03-01T23:00:00Z"), "Monday, 2 March in Berlin");
+    }
+
+    #[test]
+    fn days_may_begin_at_another_hour_and_weeks_on_another_day() {
+        // A Wednesday, six in the morning in Berlin.
+        let anchor = Some(at("2026-03-04T05:00:00Z"));
+        let days = Grid::new(Length::Days(1), Berlin, anchor).unwrap();
+        assert_eq!(days.floor(at("2026-03-01T04:59:59Z")), at("2026-02-28T05:00:00Z"));
+        assert_eq!(days.next(at("2026-03-28T12:00:00Z")), at("2026-03-29T04:00:00Z"), "six by the summer's clock");
+        let weeks = Grid::new(Length::Days(7), Berlin, anchor).unwrap();
+        assert_eq!(weeks.floor(at("2026-02-20T00:00:00Z")), at("2026-02-18T05:00:00Z"));
+        assert_eq!(weeks.next(at("2026-03-04T05:00:00Z")), at("2026-03-11T05:00:00Z"));
     }
 
     #[test]
@@ -234,8 +257,8 @@ mod tests {
 
     #[test]
     fn an_interval_without_length_is_refused() {
-        assert!(Grid::new(Length::Fixed(0), Tz::UTC, 0).is_none());
-        assert!(Grid::new(Length::Days(0), Tz::UTC, 0).is_none());
+        assert!(Grid::new(Length::Fixed(0), Tz::UTC, None).is_none());
+        assert!(Grid::new(Length::Days(0), Tz::UTC, None).is_none());
     }
 
     fn lengths() -> impl Strategy<Value = Length> {
@@ -259,8 +282,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instant_is_in_exactly_one_interval(length in lengths(), zone in zones(), t in 0i64..4_000_000_000_000_000) {
-            let grid = grid(length, zone);
+        fn every_instant_is_in_exactly_one_interval(
+            length in lengths(), zone in zones(), anchor in proptest::option::of(0i64..4_000_000_000_000_000),
+            t in 0i64..4_000_000_000_000_000,
+        ) {
+            let grid = Grid::new(length, zone, anchor).unwrap();
             let (floor, next) = (grid.floor(t), grid.next(t));
             prop_assert!(floor <= t && t < next);
             prop_assert_eq!(grid.next(floor), next);

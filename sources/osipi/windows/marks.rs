@@ -1,12 +1,12 @@
 //! Up to where each tag was read, and what comes next.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    grid::Micros,
-    tag_set::{TagKey, TagSet},
+    super::{tags::TagKey, time::Micros},
+    tag_set::TagSet,
 };
 
 /// Tags that were read up to the same instant.
@@ -21,14 +21,9 @@ pub(crate) struct Group {
 
 /// Up to where each tag was read. Most share one instant; a tag that failed, is new, or was not asked for lately has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks(HashMap<TagKey, Micros>);
+pub(crate) struct Marks(BTreeMap<TagKey, Micros>);
 
 impl Marks {
-    /// All of these tags, read up to `at`.
-    pub(crate) fn at(at: Micros, tags: impl IntoIterator<Item = TagKey>) -> Self {
-        Self(tags.into_iter().map(|tag| (tag, at)).collect())
-    }
-
     pub(crate) fn from_groups(groups: Vec<Group>) -> Self {
         let marks = groups.into_iter().flat_map(|Group { at, tags }| tags.into_keys().map(move |tag| (tag, at)));
         Self(marks.collect())
@@ -52,11 +47,19 @@ impl Marks {
         self.0.insert(tag, at);
     }
 
-    /// Moves every tag that lies before `at` there.
-    pub(crate) fn raise(&mut self, at: Micros) {
-        for mark in self.0.values_mut() {
-            *mark = at.max(*mark);
-        }
+    /// Drops what is known of a tag; whether anything was.
+    pub(crate) fn forget(&mut self, tag: &TagKey) -> bool {
+        self.0.remove(tag).is_some()
+    }
+
+    /// How far the tag is that is furthest behind.
+    pub(crate) fn earliest(&self) -> Option<Micros> {
+        self.0.values().min().copied()
+    }
+
+    /// The tags, with up to where each was read.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TagKey, Micros)> {
+        self.0.iter().map(|(tag, at)| (tag, *at))
     }
 }
 
@@ -94,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn key(n: u32) -> TagKey {
-        TagKey::Point { server: "s".into(), id: n }
+    fn key(n: i32) -> TagKey {
+        TagKey::Point { server: "s".into(), number: n }
     }
 
     #[test]
@@ -111,13 +114,14 @@ mod tests {
 
     #[test]
     fn marks_come_back_from_their_groups() {
-        let mut marks = Marks::at(7, (0..5).map(key));
+        let mut marks = Marks::default();
+        (0..5).for_each(|n| marks.set(key(n), 7));
         marks.set(key(3), 2);
         let groups = marks.groups();
         assert_eq!(groups.iter().map(|g| g.at).collect::<Vec<_>>(), [2, 7]);
         assert_eq!(Marks::from_groups(groups), marks);
-        marks.raise(5);
-        assert_eq!((marks.get(&key(3)), marks.get(&key(0)), marks.get(&key(9))), (Some(5), Some(7), None));
+        assert_eq!((marks.get(&key(3)), marks.get(&key(9)), marks.earliest()), (Some(2), None, Some(2)));
+        assert!(marks.forget(&key(3)) && !marks.forget(&key(3)));
     }
 
     proptest! {
