@@ -13,6 +13,7 @@ pub mod connector;
 pub mod decode;
 pub mod error;
 pub mod http;
+pub mod meter;
 pub mod options;
 pub mod read;
 pub mod registry;

@@ -47,6 +47,12 @@ def sync(binary, base, target):
     assert done.returncode == 0, f"lakeflow sync ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+def optimize(binary, target):
+    command = [binary, "optimize", "--to", target, "--cluster-by", "lastUpdated,id", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"lakeflow optimize ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
 def compare(base, target):
     compared = 0
     for kind in PUBLIC_TYPES:
@@ -90,7 +96,12 @@ def main(binary, base):
         assert second == first, "an update must not add rows"
         for kind in ("Patient", "Observation"):
             assert deltalake.DeltaTable(f"{target}/{kind}").version() > versions[kind], f"{kind}: nothing was committed"
-        print(f"compared: {first} resources after the first sync, {second} after the second, in {len(PUBLIC_TYPES)} tables, all equal")
+        optimize(binary, target)
+        assert compare(base, target) == second, "maintenance must not change rows"
+        touch(base, "Patient", 3)
+        sync(binary, base, target)
+        assert compare(base, target) == second, "a sync after maintenance must go on where the one before ended"
+        print(f"compared: {first} resources after the first sync, {second} after the second and after maintenance, in {len(PUBLIC_TYPES)} tables, all equal")
 
 
 if __name__ == "__main__":

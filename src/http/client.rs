@@ -14,7 +14,6 @@ use reqwest::{
 use url::Url;
 
 use super::{
-    activity::Counters,
     auth::Auth,
     backoff::Delays,
     concurrency::Concurrency,
@@ -30,6 +29,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connector::Activity,
     error::{Error, ErrorKind, Result},
+    meter::Counters,
 };
 
 /// Makes a safe summary of an error's body, for the message: codes and texts of the protocol, never data.

@@ -18,7 +18,6 @@
 //! - Credentials, and the headers of the `extra_headers` option, go to the server's own origin and to allowed ones only.
 //! - No error, log line or `Debug` output holds a credential, a query string or a body.
 
-mod activity;
 mod auth;
 mod backoff;
 mod classify;

@@ -12,7 +12,6 @@ use tracing::Instrument;
 use url::Url;
 
 use super::{
-    activity::Counters,
     auth::{Auth, Credential},
     backoff::Delays,
     classify::{Action, Facts, Outcome, classify, is_overload},
@@ -23,7 +22,10 @@ use super::{
     response::{BodyFault, BodyStream, Response, asked_wait, read_whole, text_header},
     send::Sent,
 };
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::{
+    error::{Error, ErrorKind, Result, Retry},
+    meter::Counters,
+};
 
 const MAX_REDIRECTS: u32 = 5;
 /// Most bytes of an error's body that are read for a summary.

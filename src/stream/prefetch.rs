@@ -11,7 +11,10 @@ use tokio::{
 };
 use tracing::{Instrument, instrument::WithSubscriber};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    meter::Metered,
+};
 
 /// Runs a stream in a task of its own, at most `ahead` items further than the consumer took.
 ///
@@ -79,7 +82,10 @@ impl<T: Send + 'static> Ahead<T> {
                 }
             }
         };
-        Ok(Self { items: receiver, task: runtime.spawn(work.in_current_span().with_current_subscriber()) })
+        Ok(Self {
+            items: receiver,
+            task: runtime.spawn(work.in_current_meter().in_current_span().with_current_subscriber()),
+        })
     }
 
     /// Why the task ended, unless it came to the end of its items.

@@ -84,6 +84,28 @@ fn every_run_leaves_a_receipt_with_offsets_and_counts() {
 }
 
 #[test]
+fn each_table_counts_its_own_requests_while_others_are_read() {
+    let source = Source::with(&[("Patient", 40), ("Observation", 400)]);
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["--table", "Patient", "--table", "Observation", "--table-option", "page_size=10", "--format", "json"];
+    let words: Vec<&str> = words.into_iter().chain(["--to", dir.path().to_str().unwrap()]).collect();
+    let run = source.run("sync", &words).ok();
+    let receipt = fs::read_to_string(run.event("end")["receipt"].as_str().unwrap()).unwrap();
+    let receipt: Value = serde_json::from_str(&receipt).unwrap();
+    let exchanges = source.server.exchanges();
+    for table in receipt["tables"].as_array().unwrap() {
+        let path = format!("/{}", table["table"].as_str().unwrap());
+        let of_table = exchanges.iter().filter(|e| e.path.ends_with(&path)).count() as u64;
+        let counted = table["activity"]["requests"].as_u64().unwrap();
+        // Paging links, and what is asked once for the connection, have other paths.
+        assert!(counted >= of_table && of_table > 0, "{path}: {counted} of {of_table}");
+    }
+    let requests = |value: &Value| value["activity"]["requests"].as_u64().unwrap();
+    let sum: u64 = receipt["tables"].as_array().unwrap().iter().map(requests).sum();
+    assert!(sum <= requests(&receipt), "{sum} of {}", requests(&receipt));
+}
+
+#[test]
 fn a_directory_may_have_any_name() {
     let source = Source::with(&[("Patient", 10)]);
     let dir = tempfile::tempdir().unwrap();

@@ -43,7 +43,7 @@ pub struct TableReceipt {
     /// What was moved.
     #[serde(flatten)]
     pub counts: Counts,
-    /// What was asked of the source.
+    /// What was asked of the source for this table; of a connector without the SDK's client, for all tables meanwhile.
     pub activity: Activity,
     /// The Delta table's version now.
     pub table_version: Option<u64>,

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use lakeflow_connect::{Activity, Error, ErrorKind, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result};
+use lakeflow_connect::{
+    Activity, Error, ErrorKind, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result, meter::Meter,
+};
 
 use crate::{
     deletes::{DeletesFlow, remembered},
@@ -30,15 +32,17 @@ use crate::{
 /// Those of the source; [`Config`](ErrorKind::Config) for keys and columns that do not exist; [`Data`](ErrorKind::Data) for
 /// rows without a key; [`Sink`](ErrorKind::Sink) for everything about the Delta table.
 pub async fn sync_table(job: TableJob, options: &SyncOptions, observer: &dyn Observer) -> Result<TableReceipt> {
+    let meter = Meter::default();
     let mut run = Run {
         started: options.clock.now(),
-        activity: job.connector.activity(),
+        before: job.connector.activity(),
+        meter: meter.clone(),
         job: &job,
         options,
         observer,
         counts: Counts::default(),
     };
-    run.sync().await.map_err(|e| match e.get("table") {
+    meter.measure(run.sync()).await.map_err(|e| match e.get("table") {
         Some(_) => e,
         None => e.with("table", &job.table.name),
     })
@@ -49,7 +53,9 @@ struct Run<'a> {
     options: &'a SyncOptions,
     observer: &'a dyn Observer,
     started: DateTime<Utc>,
-    activity: Activity,
+    /// What the connection had been asked before.
+    before: Activity,
+    meter: Meter,
     counts: Counts,
 }
 
@@ -277,7 +283,7 @@ impl Run<'_> {
     }
 
     fn receipt(&self, shape: &Shape, rows: Ended, deletes: Ended, table_version: Option<u64>) -> TableReceipt {
-        let (now, ended) = (self.job.connector.activity(), self.options.clock.now());
+        let ended = self.options.clock.now();
         let watermark = rows.after.as_ref().and_then(|o| self.job.connector.watermark(&self.job.table, o));
         TableReceipt {
             source: self.job.source.clone(),
@@ -294,12 +300,24 @@ impl Run<'_> {
             deletes_offset_before: deletes.before,
             deletes_offset_after: deletes.after,
             counts: self.counts,
-            activity: Activity {
-                requests: now.requests.saturating_sub(self.activity.requests),
-                retries: now.retries.saturating_sub(self.activity.retries),
-                bytes: now.bytes.saturating_sub(self.activity.bytes),
-            },
+            activity: self.activity(),
             table_version,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// What was asked of the source for this table. Of a connector that does not send its requests with the SDK's client,
+    /// what the whole connection was asked meanwhile.
+    fn activity(&self) -> Activity {
+        let (own, now) = (self.meter.activity(), self.job.connector.activity());
+        if own != Activity::default() {
+            return own;
+        }
+        Activity {
+            requests: now.requests.saturating_sub(self.before.requests),
+            retries: now.retries.saturating_sub(self.before.retries),
+            bytes: now.bytes.saturating_sub(self.before.bytes),
         }
     }
 }

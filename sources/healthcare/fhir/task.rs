@@ -5,7 +5,10 @@ use std::future::Future;
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, instrument::WithSubscriber};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    meter::Metered,
+};
 
 /// A running piece of work. Dropping it stops the work.
 pub(super) struct Task<T> {
@@ -25,7 +28,7 @@ impl<T: Send + 'static> Task<T> {
     {
         let (sender, pieces) = mpsc::channel(ahead);
         let mut set = JoinSet::new();
-        set.spawn(work(Output(sender)).in_current_span().with_current_subscriber());
+        set.spawn(work(Output(sender)).in_current_meter().in_current_span().with_current_subscriber());
         Self { pieces, work: set }
     }
 

@@ -17,7 +17,10 @@ use super::{
     mark::Mark,
     state::State,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    meter::Metered,
+};
 
 /// Events that may be read again at once when the whole late window holds no more.
 const CHEAP: usize = 200_000;
@@ -160,7 +163,7 @@ impl Run {
             let only_full = self.under_way.len() * 2 >= self.plan.batches;
             let Some(jobs) = self.controller.batch(&self.densities, only_full) else { return };
             let work = fetch(self.terms.clone(), jobs);
-            self.under_way.spawn(work.in_current_span().with_current_subscriber());
+            self.under_way.spawn(work.in_current_meter().in_current_span().with_current_subscriber());
         }
     }
 
