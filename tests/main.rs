@@ -14,4 +14,6 @@ mod stream;
 mod testkit;
 #[cfg(feature = "fhir")]
 mod testkit_fhir;
+#[cfg(feature = "osipi")]
+mod testkit_osipi;
 mod types;

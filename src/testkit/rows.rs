@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use arrow::datatypes::FieldRef;
 use chrono::DateTime;
 use serde_json::Value;
 
@@ -9,12 +10,21 @@ use crate::{
     connector::{IngestionType, TableMetadata},
     decode::arrow_to_json,
     read::Records,
+    types::READ_TIME_KEY,
 };
 
-/// The rows of one event as JSON objects without null members.
+/// The rows of one event as JSON objects without null members, and without columns that tell when they were read.
 pub(crate) fn rows_of(records: &Records) -> Result<Vec<Value>, String> {
     let mut rows = rows_as_sent(records)?;
     rows.iter_mut().for_each(drop_nulls);
+    if let Records::Arrow(batch) = records {
+        let schema = batch.schema_ref();
+        let marked = |field: &&FieldRef| field.metadata().get(READ_TIME_KEY).is_some_and(|marked| marked == "true");
+        let read_times: Vec<&str> = schema.fields().iter().filter(marked).map(|field| field.name().as_str()).collect();
+        for members in rows.iter_mut().filter_map(Value::as_object_mut) {
+            members.retain(|name, _| !read_times.contains(&name.as_str()));
+        }
+    }
     Ok(rows)
 }
 

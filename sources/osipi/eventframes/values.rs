@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, StringArray, TimestampMicrosecondArray},
+    datatypes::Field,
     record_batch::RecordBatch,
 };
 
 use super::{
     super::{
+        tables,
         time::Ticks,
         values::{PointKind, Values},
     },
@@ -27,9 +29,6 @@ pub(super) struct FrameValues {
     names: Vec<Option<String>>,
     paths: Vec<Option<String>>,
 }
-
-/// Columns of timed values that these do not have: an attribute of a frame has one value, not a history.
-const NOT_OURS: [&str; 3] = ["event_seq", "is_snapshot", "event_date"];
 
 impl FrameValues {
     pub(super) fn new(read_at: Ticks) -> Self {
@@ -84,22 +83,29 @@ impl FrameValues {
         }
         let batch = self.values.flush()?;
         let read_at = TimestampMicrosecondArray::from_value(self.read_at.micros(), batch.num_rows());
-        let mut columns: Vec<(String, ArrayRef)> = vec![
-            ("event_frame_webid".into(), Arc::new(StringArray::from_iter_values(self.frames.drain(..)))),
-            ("name".into(), Arc::new(StringArray::from_iter(self.names.drain(..)))),
-            ("path".into(), Arc::new(StringArray::from_iter(self.paths.drain(..)))),
-            ("cursor_ts".into(), Arc::new(read_at.with_timezone("UTC"))),
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("event_frame_webid", Arc::new(StringArray::from_iter_values(self.frames.drain(..)))),
+            ("name", Arc::new(StringArray::from_iter(self.names.drain(..)))),
+            ("path", Arc::new(StringArray::from_iter(self.paths.drain(..)))),
+            ("cursor_ts", Arc::new(read_at.with_timezone("UTC"))),
         ];
-        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            match field.name().as_str() {
-                "tag_webid" => columns.push(("attribute_webid".into(), Arc::clone(column))),
-                name if NOT_OURS.contains(&name) => {}
-                name => columns.push((name.to_owned(), Arc::clone(column))),
-            }
+        let schema = batch.schema();
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+            let name = if field.name() == "tag_webid" { "attribute_webid" } else { field.name().as_str() };
+            columns.push((name, Arc::clone(column)));
         }
-        RecordBatch::try_from_iter(columns).map(Some).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "columns of event frames' values do not form a batch").caused_by(cause)
-        })
+        // The table has fewer columns: an attribute of a frame has one value, not a history.
+        let schema = Arc::new(tables::find("pi_eventframe_values")?.schema(false).to_arrow());
+        let broken = || Error::new(ErrorKind::Internal, "columns of event frames' values do not form a batch");
+        let column = |field: &Arc<Field>| {
+            columns
+                .iter()
+                .find(|(name, _)| name == field.name())
+                .map(|(_, column)| Arc::clone(column))
+                .ok_or_else(broken)
+        };
+        let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
+        RecordBatch::try_new(schema, columns).map(Some).map_err(|cause| broken().caused_by(cause))
     }
 }
 

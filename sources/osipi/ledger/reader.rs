@@ -78,8 +78,12 @@ impl LedgerReader {
         let until = match until {
             None => self.latest(),
             Some(until) if until.connection == notes.id => until.number,
-            Some(_) if request.start == request.until => return self.end(request.until, 0, events).await,
-            Some(_) => {
+            // Of another connection: its notes are gone, which matters only where there were any.
+            Some(until) => {
+                let after = start.filter(|start| start.connection == until.connection).map_or(0, |start| start.number);
+                if after >= until.number {
+                    return self.end(request.until, 0, events).await;
+                }
                 return Err(Error::new(ErrorKind::OffsetExpired, "the notes of an earlier connection are gone")
                     .help("read without an upper bound: what this connection has noted"));
             }

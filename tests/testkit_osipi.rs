@@ -1,0 +1,209 @@
+//! The conformance suite on the OSI PI source: over the simulator, and over a PI Web API of your own.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use lakeflow_connect::{
+    Context, Options, Registry, TableRef,
+    clock::{Clock, ManualClock},
+    testkit::{Check, Fault, Suite},
+};
+use lakeflow_simulators::{
+    clock::SimClock,
+    faults::{self, FaultRule, RetryAfter, When},
+    osipi::{Config, RunningServer, Server, Spelling, Ticks},
+};
+
+const PASSWORD: &str = "marker-password-4T";
+const NOW: &str = "2026-03-18T12:00:00Z";
+
+/// A simulated plant whose clock stands still, and how to reach it.
+#[derive(Clone)]
+struct Plant {
+    server: Arc<RunningServer>,
+}
+
+type Done = std::future::Ready<()>;
+
+/// A hook that needs no waiting.
+fn at_once(act: impl Fn() + Send + Sync + 'static) -> impl Fn() -> Done + Send + Sync + 'static {
+    move || {
+        act();
+        std::future::ready(())
+    }
+}
+
+impl Plant {
+    fn open(settings: &[(&str, &str)]) -> Self {
+        let now: DateTime<Utc> = NOW.parse().unwrap();
+        let mut config = Config { clock: SimClock::fixed(now), points: 5, ..Config::default() };
+        let basic = format!("basic:reader:{PASSWORD}");
+        for (name, value) in [("days", "1"), ("elements", "8"), ("event-frames", "10"), ("auth", &basic)] {
+            config.set(name, value).unwrap();
+        }
+        settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+        Self { server: Arc::new(Server::start(config).unwrap()) }
+    }
+
+    fn suite(&self) -> Suite {
+        let options = Options::new()
+            .with("pi_base_url", self.server.base_url())
+            .with("username", "reader")
+            .with("password", PASSWORD);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW.parse().unwrap()));
+        Suite::registered(&Registry::builtin(), "osipi", options, Context::new().clock(clock)).unwrap()
+    }
+
+    /// The suite on recorded values of an hour, with what their number must be, and pages that ties cross.
+    fn recorded(&self) -> Suite {
+        let server = Arc::clone(&self.server);
+        let table = TableRef::new("pi_timeseries").option("startTime", "*-1h").option("snapshot_policy", "include");
+        self.suite()
+            .table(table)
+            .expect_rows("pi_timeseries", move || events(&server))
+            .ties_within(["tag_webid"])
+            .size([("maxCount", "7"), ("tags_per_request", "2"), ("max_records_per_batch", "20")])
+            .max_stops(4)
+            .requests_ahead(40)
+    }
+}
+
+/// Events of the last hour.
+fn events(server: &RunningServer) -> usize {
+    let now = Ticks::from(server.clock().now());
+    let from = Ticks(now.0 - 3_600 * 10_000_000);
+    server.points().iter().map(|point| server.events(point, from, Ticks(now.0 + 1)).unwrap().len()).sum()
+}
+
+/// A fault of the next answer, and the same of every answer.
+fn faults_of(server: &Arc<RunningServer>, name: &str, fault: faults::Fault) -> [Fault; 2] {
+    let (once, always, over) = (Arc::clone(server), Arc::clone(server), Arc::clone(server));
+    let lasting = FaultRule { when: When::Always, path: None, fault: fault.clone() };
+    [
+        Fault::new(format!("{name} once"), at_once(move || once.faults().push(fault.clone()))),
+        Fault::new(format!("{name} always"), at_once(move || always.faults().add(lasting.clone())))
+            .ended_by(at_once(move || over.faults().clear())),
+    ]
+}
+
+/// Tables that cannot be read without being told what, with that; all others as they are.
+fn table(name: &str, plant: &Plant) -> TableRef {
+    let table = TableRef::new(name);
+    let point = || plant.server.web_id(&plant.server.points()[0], Spelling::IdOnly).unwrap();
+    match name {
+        // A window of an hour.
+        "pi_timeseries" | "pi_streamset_recorded" | "pi_stream_annotations" => table.option("startTime", "*-1h"),
+        // Some attributes have no values over time.
+        "pi_attribute_values" => table.option("startTime", "*-1h").option("on_tag_error", "quarantine"),
+        "pi_interpolated"
+        | "pi_streamset_interpolated"
+        | "pi_plot"
+        | "pi_streamset_plot"
+        | "pi_summary"
+        | "pi_streamset_summary"
+        | "pi_calculated" => table.option("startTime", "*-1h").option("tag_webids", point()),
+        _ => table,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_keeps_its_structure_names_and_metadata() {
+    let plant = Plant::open(&[]);
+    let names = Registry::builtin()
+        .connect("osipi", &Options::new().with("pi_base_url", "pi").with("auth_type", "anonymous"), &Context::new())
+        .unwrap()
+        .list_tables()
+        .await
+        .unwrap();
+    assert_eq!(names.len(), 49);
+    let suite = names.iter().fold(plant.suite(), |suite, name| suite.table(table(name, &plant)));
+    let report = suite.check(Check::StructureIsKept).await;
+    let wrong: Vec<String> = report.failures().map(ToString::to_string).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for check in [Check::MetadataIsCoherent, Check::UnknownNamesAreErrors] {
+        suite.check(check).await.assert_proved(&[check]);
+    }
+    suite.check(Check::SecretsStaySecret).await.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_values_keep_every_rule() {
+    let plant = Plant::open(&[("ties", "3"), ("density", "20s")]);
+    let checks = [
+        Check::Units,
+        Check::OffsetsFollowRows,
+        Check::OffsetsAreOpaque,
+        Check::TiesAreWhole,
+        Check::PlansCover,
+        Check::MemoryIsBounded,
+    ];
+    for check in checks {
+        plant.recorded().check(check).await.assert_proved(&[check]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j08_recorded_values_lose_nothing_to_a_server_that_breaks() {
+    let status = |status, retry_after| faults::Fault::Status { status, retry_after };
+    let plant = Plant::open(&[]);
+    let mut suite = plant.recorded();
+    for (name, fault) in [
+        ("a body cut off", faults::Fault::CutOff),
+        ("half of the JSON", faults::Fault::Truncated),
+        ("no answer", faults::Fault::NoAnswer),
+        ("a login page", faults::Fault::Html),
+        ("an empty body", faults::Fault::Empty),
+        ("errors as success", faults::Fault::ErrorAsSuccess),
+        ("500", status(500, None)),
+        ("502", status(502, None)),
+        ("503", status(503, Some(RetryAfter::Seconds(1)))),
+        ("429", status(429, Some(RetryAfter::Date(2)))),
+        ("401", status(401, None)),
+        ("403", status(403, None)),
+        ("404", status(404, None)),
+    ] {
+        suite = faults_of(&plant.server, name, fault).into_iter().fold(suite, Suite::fault);
+    }
+    let server = Arc::clone(&plant.server);
+    let over = Arc::clone(&plant.server);
+    let rule = || FaultRule {
+        when: When::Every(3),
+        path: None,
+        fault: faults::Fault::Status { status: 502, retry_after: None },
+    };
+    let item = Fault::new("every third request of a batch is 502", at_once(move || server.item_faults().add(rule())))
+        .ended_by(at_once(move || over.item_faults().clear()));
+    let suite = suite.fault(item);
+    for check in [Check::FaultsLoseNothing, Check::SecretsStaySecret] {
+        suite.check(check).await.assert_proved(&[check]);
+    }
+}
+
+/// The example file, filled in, beside itself and ignored by git.
+fn dev_config() -> Option<Options> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sources/osipi/configs/dev_config.json");
+    let text = fs::read_to_string(path).ok()?;
+    let members: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Some(members.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+/// `LAKEFLOW_PI_TABLES` names the tables; `LAKEFLOW_PI_TAGS` the tags of recorded values.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs sources/osipi/configs/dev_config.json"]
+async fn your_own_pi_web_api_is_read_without_loss() {
+    let options = dev_config().expect("write dev_config.json first: see docs/testing.md");
+    let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let mut suite = Suite::registered(&Registry::builtin(), "osipi", options, Context::new()).unwrap();
+    for name in variable("LAKEFLOW_PI_TABLES", "pi_dataservers,pi_assetservers,pi_assetdatabases,pi_system").split(',')
+    {
+        suite = suite.table(name.trim());
+    }
+    if let Ok(tags) = std::env::var("LAKEFLOW_PI_TAGS") {
+        suite = suite.table(TableRef::new("pi_timeseries").option("tag_names", tags).option("startTime", "*-1d"));
+    }
+    let suite = suite.size([("max_records_per_batch", "1000")]).ties_within(["tag_webid"]).max_stops(20).live();
+    let report = suite.requests_ahead(80).run().await;
+    println!("{report}");
+    report.assert_passed();
+}
