@@ -30,3 +30,5 @@ mod webid;
 mod windows;
 
 pub use connector::OsiPiSource;
+#[doc(hidden)]
+pub use values::decode_recorded;
