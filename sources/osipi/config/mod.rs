@@ -9,7 +9,4 @@ mod times;
 pub(super) use connection::NEEDS_KERBEROS;
 pub(super) use connection::{AuthType, Connection, OauthClientAuth};
 pub(super) use docs::OPTIONS;
-pub(super) use table::{
-    Boundary, ChangeCapture, Compat, EventFrameOptions, ListOptions, OnTagError, RecordedOptions, SnapshotPolicy,
-    TableOptions, TagOptions, Traversal, WindowOptions, WindowedOptions,
-};
+pub(super) use table::{ChangeCapture, Compat, OnTagError, SnapshotPolicy, TableOptions, Traversal};

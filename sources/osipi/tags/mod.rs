@@ -6,4 +6,4 @@ mod select;
 mod tag;
 
 pub(super) use key::{TagKey, hash64};
-pub(super) use tag::{Tag, TagKind};
+pub(super) use tag::Tag;

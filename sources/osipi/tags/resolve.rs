@@ -9,7 +9,7 @@ use super::{
         ledger::Object,
         objects::{Named, selected},
         reading::Reading,
-        webid::{Marker, Spelled, WebId, of_path},
+        webid::{Marker, Spelled, of_path},
     },
     tag::{FIELDS, Tag},
 };
