@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{client::PiClient, faults};
 use crate::{
@@ -28,19 +28,6 @@ pub(super) struct SubResponse {
     pub(super) status: u16,
     /// The JSON text of its body; empty when there is none.
     pub(super) content: Bytes,
-}
-
-/// A request of a batch whose address is made of another one's answer.
-#[derive(Clone, Debug)]
-pub(super) struct LinkedRequest {
-    pub(super) id: &'static str,
-    /// With `{0}`, `{1}` for the parameters.
-    pub(super) target: String,
-    pub(super) parents: Vec<&'static str>,
-    /// Paths into the parents' answers, such as `$.els.Content.Items[*].WebId`.
-    pub(super) parameters: Vec<String>,
-    /// Whether it is asked once for each value that the first parameter finds.
-    pub(super) each: bool,
 }
 
 impl SubRequest {
@@ -75,28 +62,6 @@ impl SubResponse {
             200..=299 => faults::in_answer(&self.content).is_some(),
             status => faults::is_transient(status),
         }
-    }
-
-    /// The answers to a request that was asked for each of several values, in the order of the values.
-    ///
-    /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) when the body is not such an answer.
-    pub(super) fn nested(&self) -> Result<Vec<Self>> {
-        let mut s = Scanner::from_utf8(&self.content)?;
-        let mut answers = Vec::new();
-        s.enter_object()?;
-        while let Some(key) = s.next_key()? {
-            if key != "Items" || s.peek()? != Kind::Array {
-                s.skip()?;
-                continue;
-            }
-            s.enter_array()?;
-            while s.next_element()? {
-                answers.push(read_answer(&mut s, &self.content)?);
-            }
-        }
-        s.end()?;
-        Ok(answers)
     }
 }
 
@@ -161,42 +126,6 @@ impl PiClient {
         }
     }
 
-    /// Sends a batch whose requests build on each other, and gives the answers in the same order.
-    ///
-    /// # Errors
-    /// As [`PiClient::batch`].
-    pub(super) async fn linked_batch(&self, requests: &[LinkedRequest]) -> Result<Vec<SubResponse>> {
-        let base = self.http.base().as_str();
-        let mut body = Map::new();
-        for request in requests {
-            let resource = match request.target.starts_with('{') {
-                true => request.target.clone(),
-                false => format!("{base}{}", request.target),
-            };
-            let mut part = Map::new();
-            part.insert("Method".into(), "GET".into());
-            if request.each {
-                part.insert("RequestTemplate".into(), serde_json::json!({ "Resource": resource }));
-            } else {
-                part.insert("Resource".into(), resource.into());
-            }
-            if !request.parents.is_empty() {
-                part.insert("ParentIds".into(), request.parents.clone().into());
-                part.insert("Parameters".into(), request.parameters.clone().into());
-            }
-            body.insert(request.id.to_owned(), Value::Object(part));
-        }
-        let request = self.http.post("batch").idempotent(true);
-        let response =
-            self.send(request.body("application/json; charset=utf-8", Value::Object(body).to_string())).await?;
-        let mut answers = read_answers(response.body())?;
-        let mut take = |id: &str| answers.iter().position(|(key, _)| key == id).map(|at| answers.swap_remove(at).1);
-        Ok(requests
-            .iter()
-            .map(|request| take(request.id).unwrap_or(SubResponse { status: 0, content: Bytes::new() }))
-            .collect())
-    }
-
     fn is_too_large(&self, requests: &[SubRequest], part: &[usize]) -> bool {
         let each = self.http.base().as_str().len() + 80;
         let bytes: usize = part.iter().map(|&at| requests[at].target.len() + each).sum();
@@ -210,9 +139,8 @@ impl PiClient {
         for (n, &at) in part.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
             let resource = Value::from(format!("{base}{}", requests[at].target));
-            let headers = if self.fresh { r#","Headers":{"Cache-Control":"no-cache"}"# } else { "" };
             // Writing to a string does not fail.
-            let _ = write!(body, r#"{comma}"{at}":{{"Method":"GET","Resource":{resource}{headers}}}"#);
+            let _ = write!(body, r#"{comma}"{at}":{{"Method":"GET","Resource":{resource}}}"#);
         }
         body.push('}');
         body
@@ -276,15 +204,6 @@ mod tests {
         assert_eq!((error.get("detail"), error.get("resource")), (Some("gone"), Some("streams/x/recorded")));
         assert_eq!(of("2").clone().into_result("p").unwrap_err().get("detail"), Some("no"));
         assert!(of("x").is_transient());
-    }
-
-    #[test]
-    fn the_answers_of_a_template_are_in_their_order() {
-        let content = Bytes::from_static(
-            br#"{"Total":2,"Items":[{"Status":200,"Content":{"Items":[]}},{"Status":502,"Content":{"Errors":["x"]}}]}"#,
-        );
-        let nested = SubResponse { status: 207, content }.nested().unwrap();
-        assert_eq!(nested.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 502]);
     }
 
     #[test]

@@ -26,8 +26,6 @@ pub(super) struct PiClient {
     pub(super) http: HttpClient,
     learned: Arc<Learned>,
     log: bool,
-    /// Whether the server is to look past its cache.
-    pub(super) fresh: bool,
 }
 
 /// What the server has turned out to allow; 0 is unknown.
@@ -52,12 +50,7 @@ impl PiClient {
             .error_detail(faults::detail)
             .answer_check(faults::in_answer)
             .build()?;
-        Ok(Self { http, learned: Arc::default(), log: connection.debug_http, fresh: false })
-    }
-
-    /// The same client, whose requests look past the server's cache: for runs that compare.
-    pub(super) fn fresh(&self) -> Self {
-        Self { fresh: true, ..self.clone() }
+        Ok(Self { http, learned: Arc::default(), log: connection.debug_http })
     }
 
     /// The answer to a GET of a path below the base address, as JSON text. `webIdType=IDOnly` is added.
@@ -102,10 +95,7 @@ impl PiClient {
 
     /// A request with the headers that PI Web API wants.
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
-        let mut request = request.header("accept", "application/json").header("x-requested-with", "lakeflow-connect");
-        if self.fresh {
-            request = request.header("cache-control", "no-cache");
-        }
+        let request = request.header("accept", "application/json").header("x-requested-with", "lakeflow-connect");
         let response = request.send().await?;
         if self.log {
             let (path, ms) = (response.url().path(), response.elapsed().as_millis() as u64);

@@ -114,10 +114,6 @@ impl Controller {
         self.waiting.push_front(job);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
@@ -229,7 +225,7 @@ mod tests {
         controller.push_first(job(7, 1));
         let rest = controller.batch(&densities, false).unwrap();
         assert_eq!((rest.len(), rest[0].tag), (50, 7));
-        assert!(controller.is_empty() && controller.batch(&densities, false).is_none());
+        assert!(controller.len() == 0 && controller.batch(&densities, false).is_none());
     }
 
     #[test]

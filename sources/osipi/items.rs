@@ -91,15 +91,6 @@ impl Items {
         self.spans.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// Keeps only this many.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.spans.truncate(len);
-    }
-
     /// The items in order, as JSON text.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.spans.iter().map(|span| self.body.get(span.clone()).unwrap_or_default())

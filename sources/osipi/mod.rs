@@ -1,11 +1,5 @@
 //! OSI PI: the PI Web API over a PI Data Archive and a PI AF server.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "linked batches and a few helpers are tested, and no table needs them yet"
-)]
-
 mod auth;
 mod batch;
 mod check;

@@ -13,7 +13,7 @@ use arrow::{
     error::ArrowError,
 };
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
     reading::Reading,
@@ -77,7 +77,6 @@ impl Rows {
             match column.source {
                 Source::Path(path) | Source::WebId(path) => Some(FieldSource::path(path)),
                 Source::Json(path) => Some(FieldSource::json(path)),
-                Source::Record => Some(FieldSource::record()),
                 Source::Filled => None,
             }
         };
@@ -255,13 +254,6 @@ impl Filler<'_> {
     pub(super) fn time(&mut self, column: &str, value: Option<DateTime<Utc>>) {
         self.put(column, |values| match values {
             Values::Timestamp(builder) => builder.append_option(value.map(|time| time.timestamp_micros())),
-            other => other.null(),
-        });
-    }
-
-    pub(super) fn date(&mut self, column: &str, value: Option<NaiveDate>) {
-        self.put(column, |values| match values {
-            Values::Date(builder) => builder.append_option(value.map(|date| date.to_epoch_days())),
             other => other.null(),
         });
     }

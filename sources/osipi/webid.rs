@@ -18,6 +18,7 @@ const NUMBER: usize = 6;
 pub(super) struct Marker(&'static str);
 
 impl Marker {
+    #[cfg(test)]
     pub(super) const DATA_SERVER: Self = Self("DS");
     pub(super) const POINT: Self = Self("DP");
     pub(super) const ELEMENT: Self = Self("Em");
@@ -78,6 +79,7 @@ impl WebId {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) when the text is not a GUID.
+    #[cfg(test)]
     pub(super) fn point(server: &str, number: i32) -> Result<Self> {
         Ok(Self(format!("I1DP{}{}", guid(server)?, URL_SAFE_NO_PAD.encode(number.to_le_bytes())).into()))
     }
@@ -199,6 +201,7 @@ fn check_ids(payload: &str) -> Result<()> {
 }
 
 /// A GUID's 16 bytes as WebIDs hold them: the first three groups little-endian.
+#[cfg(test)]
 fn guid(text: &str) -> Result<String> {
     let digits: Vec<u8> = text.trim_matches(['{', '}']).bytes().filter(|b| *b != b'-').collect();
     let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());

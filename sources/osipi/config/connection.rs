@@ -17,6 +17,7 @@ pub(in super::super) const NEEDS_KERBEROS: &str =
 
 /// Options of a connection.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(feature = "kerberos"), allow(dead_code, reason = "the options of kerberos are read by its feature"))]
 pub(in super::super) struct Connection {
     pub(in super::super) pi_base_url: Option<String>,
     host: Option<String>,

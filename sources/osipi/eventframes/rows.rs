@@ -54,7 +54,6 @@ impl Rows {
             Some(match column.source {
                 Source::Path(path) => FieldSource::path(format!("f.{path}")),
                 Source::Json(path) => FieldSource::json(format!("f.{path}")),
-                Source::Record => FieldSource::json("f"),
                 Source::WebId(_) | Source::Filled => FieldSource::path(format!("x.{name}")),
             })
         })?;

@@ -67,6 +67,7 @@ pub(super) async fn points(out: &mut Out) -> Result<()> {
 #[serde(rename_all = "PascalCase")]
 struct Attribute<'a> {
     #[serde(borrow)]
+    #[expect(dead_code, reason = "an attribute without a name is refused: it is part of the key")]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
     value: Option<&'a RawValue>,

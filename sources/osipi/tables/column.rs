@@ -37,8 +37,6 @@ pub(in super::super) enum Source {
     WebId(&'static str),
     /// The JSON text at this path.
     Json(&'static str),
-    /// The item as it came.
-    Record,
     /// The reader fills it in.
     Filled,
 }
@@ -86,10 +84,6 @@ impl Column {
 
     pub(super) const fn json(self, path: &'static str) -> Self {
         Self { source: Source::Json(path), ..self }
-    }
-
-    pub(super) const fn record(self) -> Self {
-        Self { source: Source::Record, ..self }
     }
 
     /// The column in a schema: ours, or the public connector's.

@@ -85,11 +85,6 @@ impl Span {
     pub(in super::super) fn parts(self) -> (i32, i32, i64) {
         (self.months, self.days, self.ticks)
     }
-
-    /// The length in ticks, where it does not follow the calendar.
-    pub(in super::super) fn fixed_ticks(self) -> Option<i64> {
-        (self.months == 0 && self.days == 0).then_some(self.ticks)
-    }
 }
 
 fn is_relative(text: &str) -> bool {
@@ -308,8 +303,8 @@ mod tests {
 
     #[test]
     fn lengths_are_positive_and_whole_where_they_follow_the_calendar() {
-        assert_eq!(Span::parse("1.5h").unwrap().fixed_ticks(), Some(54_000_000_000));
-        assert_eq!(Span::parse("1mo").unwrap().fixed_ticks(), None);
+        assert_eq!(Span::parse("1.5h").unwrap().parts(), (0, 0, 54_000_000_000));
+        assert_eq!(Span::parse("1mo").unwrap().parts(), (1, 0, 0));
         for text in ["", "0s", "-1h", "1", "h", "1.5d", "1h 1m", "1h1m", "0d"] {
             assert!(Span::parse(text).is_err(), "{text}");
         }

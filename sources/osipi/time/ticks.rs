@@ -43,10 +43,7 @@ impl Ticks {
         time.unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    pub(in super::super) fn plus_micros(self, micros: i64) -> Self {
-        Self(self.0.saturating_add(micros.saturating_mul(10)))
-    }
-
+    #[cfg(test)]
     pub(in super::super) fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(SECOND)))
     }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
-pub(super) use columns::{schema, wire_columns};
+pub(super) use columns::schema;
 pub(super) use event::PointKind;
-pub(super) use reader::{Page, Values};
+pub(super) use reader::Values;
 
 use crate::{decode::Scanner, error::Result};
 

@@ -284,6 +284,6 @@ fn only_what_is_wanted_becomes_rows_and_all_events_count() {
 fn the_columns_are_those_of_the_catalogue() {
     for table in ["pi_timeseries", "pi_streamset_recorded", "pi_attribute_values"] {
         let schema = crate::sources::osipi::tables::find(table).unwrap().schema(false);
-        assert_eq!(schema.fields, super::wire_columns(), "{table}");
+        assert_eq!(schema.fields, super::columns::wire_columns(), "{table}");
     }
 }
