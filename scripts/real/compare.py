@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Sync a real FHIR server into Delta and compare, resource by resource. Usage: compare.py LAKEFLOW_BINARY BASE_URL"""
 import decimal
+import email.utils
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 import deltalake
@@ -82,6 +84,19 @@ def touch(base, kind, count):
             f"{base}/{kind}/{identity}", body, {"Content-Type": "application/fhir+json"}, method="PUT"
         )
         urllib.request.urlopen(request).read()
+    let_the_second_end(base)
+
+
+def let_the_second_end(base):
+    """Waits until the server's clock, which tells whole seconds, is past every change: a run reads up to that clock."""
+    changed = clock(base)
+    while clock(base) <= changed:
+        time.sleep(0.05)
+
+
+def clock(base):
+    with urllib.request.urlopen(f"{base}/metadata") as answer:
+        return email.utils.parsedate_to_datetime(answer.headers["Date"])
 
 
 def main(binary, base):
