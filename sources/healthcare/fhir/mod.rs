@@ -29,6 +29,6 @@ mod window;
 mod wire;
 
 #[cfg(test)]
-mod model_tests;
+mod tests;
 
 pub use connector::FhirSource;
