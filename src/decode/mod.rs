@@ -40,6 +40,7 @@ mod decoder;
 mod fault;
 mod keys;
 mod kind;
+#[cfg(feature = "osipi")]
 mod members;
 mod nested;
 mod number;
@@ -55,9 +56,11 @@ mod text;
 mod time;
 mod write;
 
+#[cfg(feature = "osipi")]
 pub(crate) use buffers::{Fixed, Varying};
 pub use decoder::{DecodeOptions, Decoder, PartialDates};
 pub use kind::Kind;
+#[cfg(feature = "osipi")]
 pub(crate) use members::{Member, Names};
 pub use path::FieldSource;
 pub use row_error::RowError;

@@ -71,6 +71,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// All of the text.
+    #[cfg(feature = "osipi")]
     pub(crate) fn text(&self) -> &'a str {
         self.text
     }

@@ -7,6 +7,8 @@ pub(super) enum Outcome {
     Status(u16),
     /// No connection: refused, reset, name not resolved, timed out.
     Unreachable,
+    /// The server answered with this status, and says in the body that the request itself is at fault.
+    Refused(u16),
     /// A connection, but no whole answer: timed out, reset, or the body broke off.
     Broken,
     /// A whole answer with a good status, whose body says that it is an error.
@@ -53,7 +55,7 @@ pub(super) fn classify(outcome: Outcome, facts: Facts) -> Action {
         Outcome::Status(401) if facts.refreshable => Action::Refresh,
         Outcome::Status(status) if is_transient(status) => retry,
         Outcome::Unreachable | Outcome::Broken | Outcome::Faulty => retry,
-        Outcome::Status(_) | Outcome::Unknown | Outcome::Untrusted => Action::Fail,
+        Outcome::Status(_) | Outcome::Refused(_) | Outcome::Unknown | Outcome::Untrusted => Action::Fail,
     }
 }
 
@@ -86,6 +88,7 @@ mod tests {
                 assert_eq!(classify(Outcome::Status(status), PLAIN), wanted, "{status}");
             }
         }
+        assert_eq!(classify(Outcome::Refused(500), PLAIN), Fail);
         assert_eq!(classify(Outcome::Unreachable, PLAIN), Retry);
         assert_eq!(classify(Outcome::Broken, PLAIN), Retry);
         assert_eq!(classify(Outcome::Faulty, PLAIN), Retry);

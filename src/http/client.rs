@@ -38,6 +38,9 @@ pub type ErrorDetail = fn(&[u8]) -> Option<String>;
 /// Finds out whether the body of an answer with a good status reports an error all the same, and sums that up safely.
 pub type AnswerCheck = fn(&[u8]) -> Option<String>;
 
+/// Whether a bad status and its body say that the request is at fault, so that repeating it is of no use.
+pub type RefusalCheck = fn(u16, &[u8]) -> bool;
+
 /// A client for one server. Cheap to clone; clones share connections, limits, credentials and counters.
 #[derive(Clone)]
 pub struct HttpClient {
@@ -54,6 +57,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) error_detail: Option<ErrorDetail>,
     pub(super) answer_check: Option<AnswerCheck>,
+    pub(super) refusal_check: Option<RefusalCheck>,
     pub(super) counters: Arc<Counters>,
     pub(super) pace: Option<Pace>,
     pub(super) slots: Arc<Concurrency>,
@@ -74,6 +78,7 @@ impl HttpClient {
             user_agent: concat!("lakeflow-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
             error_detail: None,
             answer_check: None,
+            refusal_check: None,
             jitter: fastrand::Rng::new(),
         }
     }
@@ -288,6 +293,7 @@ pub struct HttpClientBuilder {
     user_agent: String,
     error_detail: Option<ErrorDetail>,
     answer_check: Option<AnswerCheck>,
+    refusal_check: Option<RefusalCheck>,
     jitter: fastrand::Rng,
 }
 
@@ -329,6 +335,12 @@ impl HttpClientBuilder {
         self
     }
 
+    /// Sets how a bad status is doubted: servers answer requests that they cannot read with 500, which is repeated otherwise.
+    pub fn refusal_check(mut self, check: RefusalCheck) -> Self {
+        self.refusal_check = Some(check);
+        self
+    }
+
     /// Makes the waits between tries repeatable, for tests.
     pub fn jitter_seed(mut self, seed: u64) -> Self {
         self.jitter = fastrand::Rng::with_seed(seed);
@@ -340,7 +352,7 @@ impl HttpClientBuilder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) for an address, header, certificate, proxy or link host that cannot be used.
     pub fn build(self) -> Result<HttpClient> {
-        let Self { base, auth, settings, clock, user_agent, error_detail, answer_check, jitter } = self;
+        let Self { base, auth, settings, clock, user_agent, error_detail, answer_check, refusal_check, jitter } = self;
         let base = checked_base(base, settings.allow_insecure)?;
         let http = connect(&settings, &base, &user_agent, Connections::Many)?;
         let links = LinkPolicy::new(
@@ -358,6 +370,7 @@ impl HttpClientBuilder {
             clock,
             error_detail,
             answer_check,
+            refusal_check,
             counters: Arc::default(),
             pace: settings.requests_per_second.and_then(Pace::new),
             slots: Concurrency::new(settings.max_concurrency),

@@ -58,7 +58,7 @@ impl Failure {
 
     pub(super) fn status(&self) -> Option<u16> {
         match self.outcome {
-            Outcome::Status(status) => Some(status),
+            Outcome::Status(status) | Outcome::Refused(status) => Some(status),
             _ => None,
         }
     }
@@ -66,6 +66,7 @@ impl Failure {
     pub(super) fn into_error(self, how: &Circumstances<'_>) -> Error {
         let (kind, message, help) = match self.outcome {
             Outcome::Status(status) => of_status(status, how.auth),
+            Outcome::Refused(_) => (ErrorKind::Config, "the server cannot do what it was asked for", None),
             _ => self.of_transport(),
         };
         let mut error = Error::new(kind, message).retryable(how.retry);

@@ -41,7 +41,7 @@ pub use auth::{
     Auth, ClientAuth, ClientCredentials, KeyAlgorithm, NegotiateExchange, NegotiateProvider, PrivateKeyJwt, SigningKey,
     TokenEndpoint,
 };
-pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, Retries, Target};
+pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, RefusalCheck, Retries, Target};
 pub use request::Request;
 pub use response::{BodyStream, Response};
 pub use settings::{HTTP_OPTIONS, HttpSettings};

@@ -276,9 +276,11 @@ impl Inner {
         let headers = head.response.headers();
         let request_id = redact::request_id(|name| text_header(headers, name));
         let retry_after = asked_wait(headers, self.now());
-        let outcome = Outcome::Status(head.response.status().as_u16());
+        let status = head.response.status().as_u16();
         // Read in any case: a connection is only used again when its answer was read.
         let body = read_whole(&mut head, MAX_ERROR_BODY).await.ok();
+        let is_refused = self.refusal_check.zip(body.as_ref()).is_some_and(|(check, body)| check(status, body));
+        let outcome = if is_refused { Outcome::Refused(status) } else { Outcome::Status(status) };
         let detail = self.error_detail.zip(body).and_then(|(detail, body)| detail(&body));
         Failure { outcome, url: head.url, request_id, retry_after, detail, cause: None }
     }

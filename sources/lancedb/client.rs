@@ -1,0 +1,310 @@
+//! A LanceDB server over HTTP: its dialect, tables, versions, counts and queries.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::{
+    config::{Connection, WantedDialect},
+    dialect::{Dialect, Query},
+    faults,
+    ipc::{self, Answer},
+};
+use crate::{
+    clock::Clock,
+    error::{Error, ErrorKind, Result},
+    http::{Auth, HttpClient, Request, Response},
+    registry::Context,
+};
+
+/// Statuses that are answers: what they mean stands in the body.
+const ANSWERS: [u16; 4] = [400, 404, 406, 413];
+/// A name that no table has: asked for to see how the server says so.
+const NO_TABLE: &str = "lakeflow-connect.asks-for-the-dialect";
+
+/// A client of one server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct LanceClient {
+    pub(super) http: HttpClient,
+    dialect: Arc<OnceCell<Dialect>>,
+    pub(super) namespace: Arc<[String]>,
+    clock: Arc<dyn Clock>,
+    headers: Arc<[(&'static str, String)]>,
+}
+
+/// One version of a table. Two tables of one name differ in more than the number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Version {
+    #[serde(rename = "version")]
+    pub(super) number: u64,
+    #[serde(default)]
+    timestamp_millis: Option<i64>,
+    #[serde(default)]
+    timestamp: Option<String>,
+    #[serde(default)]
+    e_tag: Option<String>,
+    #[serde(default)]
+    manifest_size: Option<u64>,
+}
+
+impl Version {
+    /// What tells this version from one of the same number of a table that was dropped and created again.
+    pub(super) fn fingerprint(&self) -> String {
+        let time = match (&self.timestamp_millis, &self.timestamp) {
+            (Some(millis), _) => millis.to_string(),
+            (None, Some(text)) => text.clone(),
+            (None, None) => String::new(),
+        };
+        let size = self.manifest_size.map(|size| size.to_string()).unwrap_or_default();
+        format!("{time}/{}/{size}", self.e_tag.as_deref().unwrap_or_default())
+    }
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize)]
+struct OneVersion {
+    version: Version,
+}
+
+#[derive(Deserialize)]
+struct Tagged {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    version: Option<u64>,
+}
+
+/// A page that was larger than the server could answer: fewer rows may be asked for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Answer(Answer),
+    TooLarge(Error),
+}
+
+impl LanceClient {
+    /// A client for a connection. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for an address, certificate or credential that cannot be used.
+    pub(super) fn new(connection: &Connection, context: &Context) -> Result<Self> {
+        let base = connection.base_url().map_err(|problem| Error::new(ErrorKind::Config, problem))?;
+        let auth = match (connection.api_key(), &connection.auth_token) {
+            (_, Some(token)) => Auth::bearer(token)?,
+            (Some(key), None) => Auth::api_key("x-api-key", &key)?,
+            (None, None) => Auth::none(),
+        };
+        let mut headers = Vec::new();
+        if let Some((database, prefix)) = connection.database() {
+            if connection.is_overridden() {
+                headers.push(("x-lancedb-database", database.to_owned()));
+            }
+            headers.extend(prefix.map(|prefix| ("x-lancedb-database-prefix", prefix.to_owned())));
+        }
+        headers.extend(connection.user_id.iter().map(|user| ("x-lancedb-user-id", user.clone())));
+        let known = match connection.dialect {
+            WantedDialect::Cloud => Some(Dialect::Cloud),
+            WantedDialect::Namespace => Some(Dialect::Namespace),
+            WantedDialect::Auto => Connection::is_cloud_host(&base).then_some(Dialect::Cloud),
+        };
+        let http = HttpClient::builder(base)
+            .auth(auth)
+            .settings(connection.http.clone())
+            .clock(Arc::clone(&context.clock))
+            .user_agent(&context.user_agent)
+            .error_detail(faults::detail)
+            .refusal_check(faults::is_final)
+            .answer_check(|body| ipc::cut_off(body).map(str::to_owned))
+            .build()?;
+        Ok(Self {
+            http,
+            dialect: Arc::new(OnceCell::new_with(known)),
+            namespace: connection.namespace.clone().into(),
+            clock: Arc::clone(&context.clock),
+            headers: headers.into(),
+        })
+    }
+
+    /// Which form of requests the server reads; asked for once.
+    ///
+    /// # Errors
+    /// Those of the HTTP client.
+    pub(super) async fn dialect(&self) -> Result<Dialect> {
+        let ask = || async {
+            let path = table_path(NO_TABLE, "describe/");
+            let response = self.send(accepting(self.http.post(path).idempotent(true).json(&json!({})))).await?;
+            let is_cloud = response.header("phalanx-version").is_some() || !faults::is_namespace_error(response.body());
+            let dialect = if is_cloud { Dialect::Cloud } else { Dialect::Namespace };
+            tracing::debug!(?dialect, "the server's dialect");
+            Ok(dialect)
+        };
+        self.dialect.get_or_try_init(ask).await.copied()
+    }
+
+    async fn send(&self, mut request: Request) -> Result<Response> {
+        for (name, value) in self.headers.iter() {
+            request = request.header(name, value);
+        }
+        request.send().await
+    }
+
+    /// The answer to a GET, as JSON.
+    ///
+    /// # Errors
+    /// Those of the HTTP client; [`Protocol`](ErrorKind::Protocol) for an answer of another shape.
+    pub(super) async fn get<T: for<'de> Deserialize<'de>>(&self, path: &str, query: &[(&str, &str)]) -> Result<T> {
+        let mut request = self.http.get(path);
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        parse(self.send(request).await?.body(), path)
+    }
+
+    /// The answer to a question about a table, as bytes.
+    async fn ask(&self, table: &str, what: &str, body: &Value, version: Option<u64>) -> Result<Response> {
+        let request = accepting(self.http.post(table_path(table, what)).idempotent(true).json(body));
+        let response = self.send(request).await?;
+        match response.status() {
+            200..=299 => Ok(response),
+            status => Err(faults::of(status, response.body(), table, version)),
+        }
+    }
+
+    async fn ask_json<T: for<'de> Deserialize<'de>>(&self, table: &str, what: &str, body: &Value) -> Result<T> {
+        parse(self.ask(table, what, body, None).await?.body(), what).map_err(|error| error.with("table", table))
+    }
+
+    /// The latest version of a table.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) for a table that there is not; those of the HTTP client.
+    pub(super) async fn latest(&self, table: &str) -> Result<Version> {
+        match self.dialect().await? {
+            Dialect::Namespace => {
+                let listed: Versions =
+                    self.ask_json(table, "version/list/?limit=1&descending=true", &json!({})).await?;
+                let latest = listed.versions.into_iter().max_by_key(|version| version.number);
+                latest.ok_or_else(|| {
+                    Error::new(ErrorKind::NotFound, "the table has no version: it was declared, and never written")
+                        .with("table", table)
+                })
+            }
+            Dialect::Cloud => {
+                let now = self.clock.now().to_rfc3339();
+                let request = self.http.post(table_path(table, "describe/")).idempotent(true).json(&json!({}));
+                let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
+                if response.status() >= 300 {
+                    return Err(faults::of(response.status(), response.body(), table, None));
+                }
+                let described: Described = parse(response.body(), "describe")?;
+                let number = described.version.ok_or_else(|| {
+                    Error::new(ErrorKind::Protocol, "the server does not tell the table's version").with("table", table)
+                })?;
+                self.version(table, number).await
+            }
+        }
+    }
+
+    /// A version of a table.
+    ///
+    /// # Errors
+    /// [`OffsetExpired`](ErrorKind::OffsetExpired) for a version that is not kept; those of the HTTP client.
+    pub(super) async fn version(&self, table: &str, number: u64) -> Result<Version> {
+        let body = json!({ "version": number });
+        match self.dialect().await? {
+            Dialect::Namespace => {
+                let response = self.ask(table, "version/describe", &body, Some(number)).await?;
+                parse::<OneVersion>(response.body(), "version/describe").map(|found| found.version)
+            }
+            Dialect::Cloud => {
+                let listed: Versions = self.ask_json(table, "version/list/", &json!({})).await?;
+                let found = listed.versions.into_iter().find(|version| version.number == number);
+                found.ok_or_else(|| faults::of(404, b"version", table, Some(number)))
+            }
+        }
+    }
+
+    /// The version that a tag names.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) for a tag that there is not; those of the HTTP client.
+    pub(super) async fn tagged(&self, table: &str, tag: &str) -> Result<u64> {
+        let tagged: Tagged = self
+            .ask_json(table, "tags/version/", &json!({ "tag": tag }))
+            .await
+            .map_err(|error| error.with("tag", tag))?;
+        Ok(tagged.version)
+    }
+
+    /// How many rows a version has, of those that a condition selects.
+    ///
+    /// # Errors
+    /// Those of [`LanceClient::query`].
+    pub(super) async fn count(&self, table: &str, version: u64, filter: Option<&str>) -> Result<u64> {
+        let mut body = json!({ "version": version });
+        if let Some(filter) = filter {
+            body["predicate"] = filter.into();
+        }
+        let response = self.ask(table, "count_rows/", &body, Some(version)).await?;
+        parse(response.body(), "count_rows").map_err(|error| error.with("table", table))
+    }
+
+    /// Rows of a table.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for what the server cannot do; [`OffsetExpired`](ErrorKind::OffsetExpired) for a version
+    /// that is not kept; [`NotFound`](ErrorKind::NotFound) for a table that there is not; those of the HTTP client.
+    pub(super) async fn query(&self, table: &str, query: &Query) -> Result<Asked> {
+        let body = query.body(self.dialect().await?)?;
+        let request = accepting(self.http.post(table_path(table, "query/")).idempotent(true).json(&body));
+        let response = match self.send(request).await {
+            Ok(response) => response,
+            // A refusal that was read by the client itself: what it said stands in the error.
+            Err(error) => return too_large_or(error, table),
+        };
+        let status = response.status();
+        if (200..300).contains(&status) {
+            return Answer::of(response.into_body()).map(Asked::Answer).map_err(|error| error.with("table", table));
+        }
+        let error = faults::of(status, response.body(), table, query.version);
+        Ok(match faults::is_too_large(status, response.body()) {
+            true => Asked::TooLarge(error),
+            false => return Err(error),
+        })
+    }
+}
+
+/// Sorts out the refusals that less rows would not meet.
+fn too_large_or(error: Error, table: &str) -> Result<Asked> {
+    let status = error.get("status").and_then(|status| status.parse().ok()).unwrap_or(0);
+    let is_too_large = faults::is_too_large(status, error.get("detail").unwrap_or_default().as_bytes());
+    let error = error.with("table", table);
+    if is_too_large { Ok(Asked::TooLarge(error)) } else { Err(error) }
+}
+
+fn accepting(request: Request) -> Request {
+    ANSWERS.into_iter().fold(request, Request::accept_status)
+}
+
+/// Names are checked when they are listed or given: nothing in them needs an escape.
+fn table_path(table: &str, what: &str) -> String {
+    format!("v1/table/{table}/{what}")
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(body: &Bytes, what: &str) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::new(ErrorKind::Protocol, "the server's answer does not have the shape that it should have")
+            .with("question", what)
+            .with("line", error.line())
+            .with("column", error.column())
+            .help("is the address that of a LanceDB server, and 'dialect' right?")
+    })
+}

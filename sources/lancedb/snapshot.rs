@@ -1,0 +1,275 @@
+//! A table at one version, and its rows page by page.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
+use futures::{StreamExt, stream, stream::BoxStream};
+
+use super::{
+    client::{Asked, LanceClient, Version},
+    config::TableOptions,
+    dialect::Query,
+    filter::{self, Names, Predicate},
+    types::Columns,
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most rows of a page.
+const MOST_ROWS: u64 = 10_000;
+
+/// A table at one version: every request names it, so that all see the same rows.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub(super) client: LanceClient,
+    pub(super) table: String,
+    pub(super) version: Version,
+    /// All columns, as the server has them.
+    pub(super) whole: SchemaRef,
+    /// Those that are read.
+    pub(super) columns: Columns,
+    /// Their names, when they are not all.
+    names: Option<Vec<String>>,
+    /// What the user selects.
+    pub(super) selected: Option<Predicate>,
+    parallelism: usize,
+    sizer: Arc<Sizer>,
+}
+
+/// Rows of a page, out of what rows have turned out to need.
+#[derive(Debug)]
+struct Sizer {
+    fixed: Option<u64>,
+    target: u64,
+    /// Bytes of a row, in hundredths.
+    row: AtomicU64,
+}
+
+impl Sizer {
+    fn rows(&self) -> u64 {
+        self.fixed.unwrap_or_else(|| {
+            let row = self.row.load(Ordering::Relaxed).max(100);
+            (self.target * 100 / row).clamp(1, MOST_ROWS)
+        })
+    }
+
+    fn learn(&self, bytes: usize, rows: usize) {
+        if rows > 0 {
+            self.row.store((bytes as u64).saturating_mul(100) / rows as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Rows of one page.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    /// Rows before it.
+    pub(super) offset: u64,
+    pub(super) batches: Vec<RecordBatch>,
+}
+
+impl Page {
+    pub(super) fn rows(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
+impl Snapshot {
+    /// Opens a table at the version that the options name, else at `number`, else at its latest.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) for a table, tag or column that there is not; [`Config`](ErrorKind::Config) for a
+    /// filter that cannot be used; [`OffsetExpired`](ErrorKind::OffsetExpired) for a version that is not kept.
+    pub(super) async fn open(
+        client: &LanceClient,
+        table: &str,
+        options: &TableOptions,
+        number: Option<u64>,
+        parallelism: usize,
+        virtual_columns: &[&str],
+    ) -> Result<Self> {
+        let number = match (number, options.version, &options.tag) {
+            (Some(number), ..) | (None, Some(number), _) => Some(number),
+            (None, None, Some(tag)) => Some(client.tagged(table, tag).await?),
+            (None, None, None) => None,
+        };
+        let version = match number {
+            Some(number) => client.version(table, number).await?,
+            None => client.latest(table).await?,
+        };
+        let whole = schema(client, table, version.number, None).await?;
+        let selected = match &options.filter {
+            Some(text) => Some(Predicate::Checked(filter::checked(text, Names(&whole))?)),
+            None => None,
+        };
+        for name in &options.columns {
+            Names(&whole).write(&[name], 0).map_err(|error| error.with("table", table))?;
+        }
+        let names = names(&whole, options, virtual_columns);
+        let read = match &names {
+            Some(names) => schema(client, table, version.number, Some(names.clone())).await?,
+            None => Arc::clone(&whole),
+        };
+        let columns = Columns::of(&read, options.types()).map_err(|error| error.with("table", table))?;
+        for name in columns.dropped() {
+            tracing::warn!(table, column = name, "left out: Spark cannot store a struct without members");
+        }
+        let sizer = Sizer {
+            fixed: options.batch_size.map(u64::from),
+            target: options.target_page_bytes as u64,
+            row: AtomicU64::new(u64::from(width(&read)) * 100),
+        };
+        Ok(Self {
+            client: client.clone(),
+            table: table.to_owned(),
+            version,
+            whole,
+            columns,
+            names,
+            selected,
+            parallelism,
+            sizer: Arc::new(sizer),
+        })
+    }
+
+    /// The condition of the user and another one.
+    pub(super) fn and(&self, other: Option<Predicate>) -> Option<Predicate> {
+        match (self.selected.clone(), other) {
+            (Some(selected), Some(other)) => Some(selected.and(other)),
+            (selected, other) => selected.or(other),
+        }
+    }
+
+    /// How many rows a condition selects, beside the user's.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub(super) async fn count(&self, condition: Option<Predicate>) -> Result<u64> {
+        let filter = self.and(condition).map(|predicate| predicate.to_text()).transpose()?;
+        self.client.count(&self.table, self.version.number, filter.as_deref()).await
+    }
+
+    /// The rows that a condition selects, from the `from`-th to the `total`-th, in the server's order.
+    ///
+    /// Pages of the size that was asked for, some under way at a time, in order. A page that the server cannot build is
+    /// asked for in halves.
+    ///
+    /// # Errors
+    /// Those of the client; [`Protocol`](ErrorKind::Protocol) when a page has not as many rows as were counted.
+    pub(super) fn pages(
+        &self,
+        condition: Option<Predicate>,
+        from: u64,
+        total: u64,
+    ) -> BoxStream<'static, Result<Page>> {
+        let filter = match self.and(condition).map(|predicate| predicate.to_text()).transpose() {
+            Ok(filter) => filter,
+            Err(error) => return stream::once(async { Err(error) }).boxed(),
+        };
+        let sizer = Arc::clone(&self.sizer);
+        let spans = stream::unfold(from, move |offset| {
+            let rows = sizer.rows().min(total - offset.min(total));
+            async move { (rows > 0).then_some(((offset, rows), offset + rows)) }
+        });
+        let snapshot = self.clone();
+        let fetched = spans.map(move |(offset, rows)| {
+            let (snapshot, filter) = (snapshot.clone(), filter.clone());
+            async move { snapshot.page(filter, offset, rows).await }
+        });
+        fetched.buffered(self.parallelism).boxed()
+    }
+
+    async fn page(&self, filter: Option<String>, offset: u64, rows: u64) -> Result<Page> {
+        let mut batches = Vec::new();
+        let mut waiting = vec![(offset, rows)];
+        while let Some((offset, rows)) = waiting.pop() {
+            let query = Query {
+                version: Some(self.version.number),
+                limit: rows,
+                offset,
+                columns: self.names.clone(),
+                filter: filter.clone(),
+                ..Query::default()
+            };
+            match self.client.query(&self.table, &query).await? {
+                Asked::Answer(answer) if answer.rows() as u64 == rows => {
+                    let bytes = answer.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+                    self.sizer.learn(bytes, answer.rows());
+                    for batch in &answer.batches {
+                        batches.push(self.columns.convert(batch).map_err(|error| error.with("table", &self.table))?);
+                    }
+                }
+                Asked::Answer(answer) => return Err(self.incomplete(offset, rows, answer.rows())),
+                Asked::TooLarge(error) if rows == 1 => {
+                    return Err(error
+                        .with("row", offset)
+                        .help("one row is larger than the server can answer: leave columns out"));
+                }
+                Asked::TooLarge(_) => {
+                    let half = rows / 2;
+                    tracing::debug!(table = %self.table, rows, "a page was too large for the server: asked for in halves");
+                    waiting.push((offset + half, rows - half));
+                    waiting.push((offset, half));
+                }
+            }
+        }
+        Ok(Page { offset, batches })
+    }
+
+    fn incomplete(&self, offset: u64, wanted: u64, found: usize) -> Error {
+        Error::new(ErrorKind::Protocol, "the server answered with another number of rows than it counted")
+            .with("table", &self.table)
+            .with("version", self.version.number)
+            .with("offset", offset)
+            .with("wanted", wanted)
+            .with("found", found)
+            .help("run again; if it stays, set scan_mode to row_range and report it to the server's maintainers")
+    }
+}
+
+/// The columns to name in requests; `None` for all of the table's own.
+fn names(whole: &Schema, options: &TableOptions, virtual_columns: &[&str]) -> Option<Vec<String>> {
+    let row_id = options.with_row_id.then_some("_rowid");
+    let added: Vec<String> = row_id.into_iter().chain(virtual_columns.iter().copied()).map(str::to_owned).collect();
+    if options.columns.is_empty() && added.is_empty() {
+        return None;
+    }
+    let own: Vec<String> = match options.columns.is_empty() {
+        true => whole.fields().iter().map(|field| field.name().clone()).collect(),
+        false => options.columns.clone(),
+    };
+    Some(own.into_iter().chain(added).collect())
+}
+
+/// The schema of a table as a query answers it: the only place where units, zones and extensions are told.
+async fn schema(client: &LanceClient, table: &str, version: u64, columns: Option<Vec<String>>) -> Result<SchemaRef> {
+    // One row, and not none: a limit of 0 means no limit.
+    let query = Query { version: Some(version), limit: 1, columns, ..Query::default() };
+    match client.query(table, &query).await? {
+        Asked::Answer(answer) => Ok(answer.schema),
+        Asked::TooLarge(error) => Err(error),
+    }
+}
+
+/// Bytes of a row before one was seen.
+fn width(schema: &Schema) -> u32 {
+    let widths = schema.fields().iter().map(|field| bytes_of(field.data_type()));
+    widths.fold(0_u32, u32::saturating_add)
+}
+
+fn bytes_of(data_type: &arrow::datatypes::DataType) -> u32 {
+    use arrow::datatypes::DataType as T;
+    match data_type {
+        T::FixedSizeList(element, size) => {
+            bytes_of(element.data_type()).saturating_mul(u32::try_from(*size).unwrap_or(1))
+        }
+        T::FixedSizeBinary(size) => u32::try_from(*size).unwrap_or(16),
+        T::Struct(fields) => fields.iter().map(|field| bytes_of(field.data_type())).fold(0, u32::saturating_add),
+        other => other.primitive_width().map_or(64, |width| width as u32),
+    }
+}

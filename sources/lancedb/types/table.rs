@@ -1,0 +1,101 @@
+//! All columns of a table, as Spark has them.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{Field, Schema, SchemaRef},
+};
+
+use super::{
+    convert::Convert,
+    mapping::{TypeOptions, map, spark_field},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    types::{StructField, StructType},
+};
+
+/// The columns of a table: their Spark schema, and how batches of the server become batches of it.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Columns {
+    server: SchemaRef,
+    columns: Vec<Column>,
+    dropped: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Column {
+    place: usize,
+    field: StructField,
+    convert: Convert,
+}
+
+impl Columns {
+    /// The columns of a schema as a query answers it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported), naming the column, for types that Spark cannot hold.
+    pub(in super::super) fn of(server: &SchemaRef, options: TypeOptions) -> Result<Self> {
+        let mut names = HashSet::new();
+        let mut columns = Vec::with_capacity(server.fields().len());
+        let mut dropped = Vec::new();
+        for (place, field) in server.fields().iter().enumerate() {
+            let Some(mapped) = map(field, options, field.name(), 0)? else {
+                dropped.push(field.name().clone());
+                continue;
+            };
+            let mut spark = spark_field(field, mapped.data_type);
+            spark.name = unused(&mut names, field);
+            columns.push(Column { place, field: spark, convert: mapped.convert });
+        }
+        Ok(Self { server: Arc::clone(server), columns, dropped })
+    }
+
+    /// The schema in Spark.
+    pub(in super::super) fn schema(&self) -> StructType {
+        StructType::new(self.columns.iter().map(|column| column.field.clone()))
+    }
+
+    /// Columns that Spark cannot store: structs without members.
+    pub(in super::super) fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
+    /// A batch of the server's schema in this one, in Arrow layouts of the same Spark types.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) for a batch of another schema; [`Data`](ErrorKind::Data), naming the column, for
+    /// values that do not fit.
+    pub(in super::super) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if batch.schema_ref() != &self.server && batch.schema_ref().fields() != self.server.fields() {
+            return Err(Error::new(ErrorKind::Protocol, "the server changed the table's schema within one version")
+                .help("read the table again; if it happens again, report it to the server's maintainers"));
+        }
+        let mut fields = Vec::with_capacity(self.columns.len());
+        let mut arrays = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let array = column.convert.apply(batch.column(column.place)).map_err(|error| {
+                Error::new(ErrorKind::Data, "values do not fit the column")
+                    .with("column", &column.field.name)
+                    .caused_by(error)
+            })?;
+            fields.push(Field::new(&column.field.name, array.data_type().clone(), column.field.nullable));
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .map_err(|error| Error::new(ErrorKind::Internal, "Arrow refused converted columns").caused_by(error))
+    }
+}
+
+/// Lance tells columns apart by case, Spark does not: the later one gets a number.
+fn unused(names: &mut HashSet<String>, field: &Field) -> String {
+    let mut name = field.name().clone();
+    let mut number = 2;
+    while !names.insert(name.to_lowercase()) {
+        name = format!("{}_{number}", field.name());
+        number += 1;
+    }
+    name
+}
