@@ -5,6 +5,8 @@
 #[cfg(feature = "fhir")]
 mod fhir;
 mod http;
+#[cfg(feature = "lancedb")]
+mod lancedb;
 mod offset;
 #[cfg(feature = "osipi")]
 mod osipi;

@@ -56,7 +56,12 @@ impl LanceClient {
             if is_flat { "v1/table/".to_owned() } else { format!("v1/namespace/{}/table/list", id_of(namespace)) };
         let mut pages = Pages::default();
         while let Some(token) = pages.next.take() {
-            let page: Tables = self.get(&path, &query(&token)).await?;
+            let mut query = query(&token);
+            if !is_flat {
+                // A table that was declared and never written has no schema yet.
+                query.push(("include_declared", "false"));
+            }
+            let page: Tables = self.get(&path, &query).await?;
             let before = found.len();
             let last = page.tables.last().cloned();
             let full = page.tables.len() >= PAGE;

@@ -171,7 +171,14 @@ pub(super) fn spark_field(field: &Field, data_type: DataType) -> StructField {
     let mut metadata: Vec<_> = field.metadata().iter().collect();
     metadata.sort();
     let mut spark = StructField { nullable: field.is_nullable(), ..StructField::new(field.name(), data_type) };
-    spark.metadata.extend(metadata.into_iter().map(|(key, value)| (key.clone(), value.as_str().into())));
+    for (key, value) in metadata {
+        // The column has another storage now: readers of Arrow would refuse it under the extension's own key.
+        match key.strip_prefix("ARROW:extension:") {
+            Some("name") => _ = spark.metadata.insert("extension".to_owned(), value.as_str().into()),
+            Some(_) => {}
+            None => _ = spark.metadata.insert(key.clone(), value.as_str().into()),
+        }
+    }
     if let ArrowType::FixedSizeList(element, size) = field.data_type() {
         spark.metadata.insert("vector".to_owned(), true.into());
         spark.metadata.insert("dim".to_owned(), (*size).into());

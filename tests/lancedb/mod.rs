@@ -1,0 +1,4 @@
+//! The LanceDB source.
+
+mod real;
+mod real_tables;

@@ -1,0 +1,93 @@
+//! Every table as the connector reads it, against what Lance reads itself.
+
+use lakeflow_connect::{ErrorKind, TableRef};
+use serde_json::json;
+
+use super::real::{Comparison, open, open_with, read, tables};
+
+/// The server cannot read a table with such a column name.
+const UNREADABLE: &str = "backtick";
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_every_table_is_what_lance_reads() {
+    let source = open();
+    let names = tables(&source).await;
+    for name in ["scalars", "small_34", "empty", "plant$people", "plant$line-1$people"] {
+        assert!(names.iter().any(|other| other == name), "{name} is not listed");
+    }
+    assert!(!names.iter().any(|name| name == "declared"), "a table that was never written is listed");
+    let mut comparison = Comparison::new();
+    for name in names.iter().filter(|name| *name != UNREADABLE && *name != "million") {
+        comparison.read(&source, &TableRef::new(name), json!({})).await;
+    }
+    print!("{}", comparison.check());
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_every_choice_of_types_columns_and_rows_is_what_lance_reads() {
+    let mut comparison = Comparison::new();
+    for (connection, options) in [
+        (&[][..], json!({"int_mode": "exact", "timestamp_ntz": "ntz", "uuid_format": "binary"})),
+        (&[("parallelism", "1")], json!({"batch_size": "1"})),
+        (&[("dialect", "namespace")], json!({"with_row_id": "true", "batch_size": "7"})),
+    ] {
+        let source = open_with(connection);
+        let mut names = vec!["scalars", "nested", "vectors", "case_twins", "empty_types", "wide"];
+        if options["batch_size"] != "1" {
+            names.push("plain_history");
+        }
+        for name in names {
+            let options_of = options.as_object().unwrap().iter();
+            let table = options_of.fold(TableRef::new(name), |table, (k, v)| table.option(k, v.as_str().unwrap()));
+            comparison.read(&source, &table, json!({ "options": options })).await;
+        }
+    }
+    let source = open();
+    for (name, columns, filter) in [
+        ("nested", Some("rows,id,point"), None),
+        ("odd_names", Some("ünï😀,has space,select"), Some("`has space` IS NOT NULL AND `it's` <> 'it''s 4'")),
+        ("odd_names", None, Some("`double\"quote` = 'double\"quote 5' OR `--` LIKE '-- %'")),
+        ("third_deleted", Some("id"), Some("id % 2 = 0")),
+        ("third_deleted", None, Some("name = 'name 5' AND score < 100.5")),
+        ("third_deleted", None, Some("id < 0")),
+        ("stable_history", None, Some("updated_at >= timestamp '2024-01-01 00:30:00' AND name <> 'updated'")),
+        ("nested", None, Some("`point`.`x` = 1 OR point.x IS NULL")),
+        ("scalars", Some("u64,decimal256,uuid"), Some("u64 = 18446744073709551615")),
+        ("wide", Some("c599,c000"), Some("c001 > 20")),
+    ] {
+        let mut table = TableRef::new(name);
+        let mut case = json!({});
+        if let Some(columns) = columns {
+            table = table.option("columns", columns);
+            case["columns"] = columns.split(',').collect();
+        }
+        if let Some(filter) = filter {
+            table = table.option("filter", filter);
+            case["filter"] = filter.into();
+        }
+        comparison.read(&source, &table, case).await;
+    }
+    print!("{}", comparison.check());
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_versions_and_tags_are_what_lance_reads() {
+    let source = open();
+    let mut comparison = Comparison::new();
+    for name in ["plain_history", "stable_history"] {
+        for version in 1..=6 {
+            let table = TableRef::new(name).option("version", version.to_string());
+            comparison.read(&source, &table, json!({ "version": version })).await;
+        }
+        let table = TableRef::new(name).option("tag", "before");
+        comparison.read(&source, &table, json!({"version": "before"})).await;
+    }
+    print!("{}", comparison.check());
+    let missing = TableRef::new("plain_history").option("version", "1000");
+    assert_eq!(read(&source, &missing).await.err().unwrap().kind(), ErrorKind::OffsetExpired);
+    let missing = TableRef::new("plain_history").option("tag", "after");
+    assert_eq!(read(&source, &missing).await.err().unwrap().kind(), ErrorKind::NotFound);
+}
