@@ -112,9 +112,8 @@ impl Comparison {
     }
 
     /// Lets Lance read the same; panics with every difference.
-    pub(super) fn check(self) {
-        let output =
-            python("lance_compare.py", &[&variable("LAKEFLOW_TEST_LANCE_DATA")], &json!(self.cases).to_string())
+    pub(super) fn check(self) -> String {
+        python("lance_compare.py", &[&variable("LAKEFLOW_TEST_LANCE_DATA")], &json!(self.cases).to_string())
     }
 }
 
