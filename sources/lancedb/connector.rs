@@ -11,6 +11,7 @@ use super::{
     keys::primary_keys,
     offset::State,
     reader,
+    search::Searched,
     snapshot::Snapshot,
 };
 use crate::{
@@ -78,11 +79,18 @@ impl LakeflowConnect for LanceDbConnection {
     }
 
     async fn get_table_schema(&self, table: &TableRef) -> Result<StructType> {
-        Ok(self.open(table, None).await?.0.columns.schema())
+        let (snapshot, options) = self.open(table, None).await?;
+        match options.query.is_search() {
+            true => Searched::new(snapshot, &options)?.schema().await,
+            false => Ok(snapshot.columns.schema()),
+        }
     }
 
     async fn read_table_metadata(&self, table: &TableRef) -> Result<TableMetadata> {
         let (snapshot, options) = self.open(table, None).await?;
+        if options.query.is_search() {
+            return Searched::new(snapshot, &options)?.metadata().await;
+        }
         let primary_keys = primary_keys(&table.name, &snapshot.whole, &options)?;
         Ok(TableMetadata { primary_keys, cursor_field: None, ingestion_type: IngestionType::Snapshot })
     }
@@ -98,6 +106,9 @@ impl LakeflowConnect for LanceDbConnection {
             }
             let until = request.until.as_ref().map(state).transpose()?;
             let (snapshot, options) = connection.open(&request.table, until.map(|until| until.version)).await?;
+            if options.query.is_search() {
+                return Searched::new(snapshot, &options)?.read(&options, connection.parallelism, &events).await;
+            }
             reader::whole(snapshot, &options, &events).await
         });
         limit_records(events, max_records)

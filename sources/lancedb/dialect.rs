@@ -39,6 +39,8 @@ pub(super) struct Search {
     pub(super) vector_column: Option<String>,
     /// Words, and the columns that may hold them.
     pub(super) words: Option<(String, Vec<String>)>,
+    /// Whether the filter selects before the search does.
+    pub(super) prefilter: bool,
     /// Further members that both dialects spell alike.
     pub(super) tuning: Map<String, Value>,
 }
@@ -60,7 +62,9 @@ impl Query {
             Dialect::Namespace => self.limit.min(MOST_OF_NAMESPACE),
         };
         body.insert("k".to_owned(), limit.into());
-        body.insert("prefilter".to_owned(), true.into());
+        // Always said: servers differ in what they do when it is not.
+        let prefilter = self.search.as_ref().is_none_or(|search| search.prefilter);
+        body.insert("prefilter".to_owned(), prefilter.into());
         body.insert(
             "vector".to_owned(),
             match (dialect, vector) {
@@ -96,14 +100,19 @@ impl Query {
 
 impl Search {
     fn add(&self, dialect: Dialect, body: &mut Map<String, Value>) {
+        if dialect == Dialect::Namespace && body.get("maximum_nprobes").is_some_and(|most| most == 0) {
+            // There, no bound is said by saying none.
+            body.remove("maximum_nprobes");
+        }
         if let Some(column) = &self.vector_column {
             body.insert("vector_column".to_owned(), column.as_str().into());
         }
         if let Some((words, columns)) = &self.words {
-            let query = match dialect {
-                Dialect::Cloud => json!({ "query": words, "columns": columns }),
-                Dialect::Namespace => json!({ "string_query": { "query": words, "columns": columns } }),
-            };
+            let mut query = json!({ "query": words });
+            if !columns.is_empty() {
+                query["columns"] = json!(columns);
+            }
+            let query = if dialect == Dialect::Cloud { query } else { json!({ "string_query": query }) };
             body.insert("full_text_query".to_owned(), query);
         }
     }

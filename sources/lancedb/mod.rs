@@ -14,6 +14,7 @@ mod ipc;
 mod keys;
 mod offset;
 mod reader;
+mod search;
 mod snapshot;
 mod types;
 pub use connector::LanceDbSource;

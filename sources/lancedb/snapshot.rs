@@ -34,7 +34,7 @@ pub(super) struct Snapshot {
     /// Those that are read.
     pub(super) columns: Columns,
     /// Their names, when they are not all.
-    names: Option<Vec<String>>,
+    pub(super) names: Option<Vec<String>>,
     /// What the user selects.
     pub(super) selected: Option<Predicate>,
     parallelism: usize,

@@ -95,7 +95,12 @@ const SCAN: &[OptionDoc] = &[
 ];
 
 const QUERY: &[OptionDoc] = &[
-    query("query_vector", OptionKind::Json, "Vector, or array of vectors, whose neighbours are read."),
+    query(
+        "query_vector",
+        OptionKind::Text,
+        "Vector whose neighbours are read: a JSON array of numbers, an array of such arrays for several, or the path of a \
+         file with either. With full_text_query, both rankings are made one.",
+    ),
     query("vector_column", OptionKind::Text, "Column of vectors; the only one when absent."),
     query("k", count(10_000), "Neighbours of each vector.").default("10"),
     query("offset", OptionKind::Integer { min: 0, max: 2_147_483_647 }, "Neighbours to leave out at the start.")

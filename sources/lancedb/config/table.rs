@@ -1,7 +1,6 @@
 //! Options of a table.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{super::types::TypeOptions, docs::OPTIONS};
 use crate::{
@@ -74,7 +73,7 @@ pub(in super::super) enum DeleteDetection {
 /// A search for neighbours or words, in place of the table.
 #[derive(Clone, Debug, Deserialize)]
 pub(in super::super) struct QueryOptions {
-    pub(in super::super) query_vector: Option<Value>,
+    pub(in super::super) query_vector: Option<String>,
     pub(in super::super) vector_column: Option<String>,
     pub(in super::super) k: u32,
     pub(in super::super) offset: u32,
@@ -124,19 +123,51 @@ impl TableOptions {
         if query.is_search() && !matches!(self.ingestion_type, IngestionChoice::Auto | IngestionChoice::Snapshot) {
             problems.add("a search is a snapshot: leave 'ingestion_type' out");
         }
+        query.check(problems);
+        if query.is_search() && self.scan_mode != ScanMode::Auto {
+            problems.add("a search is no scan: leave 'scan_mode' out");
+        }
         if !query.is_search() && (query.vector_column.is_some() && self.scan_mode != ScanMode::DummyVector) {
             problems.add("'vector_column' needs 'query_vector'");
         }
         if !query.full_text_columns.is_empty() && query.full_text_query.is_none() {
             problems.add("'full_text_columns' needs 'full_text_query'");
         }
-        if query.fast_search && !query.is_search() {
-            problems.add("'fast_search' leaves rows out: it is for searches only");
-        }
     }
 }
 
 impl QueryOptions {
+    fn check(&self, problems: &mut Problems) {
+        if self.fast_search && !self.is_search() {
+            problems.add("'fast_search' leaves rows out: it is for searches only");
+        }
+        if self.offset > 0 && !self.is_search() {
+            problems.add("'offset' leaves rows out: it is for searches only");
+        }
+        if self.nprobes.is_some() && (self.minimum_nprobes.is_some() || self.maximum_nprobes.is_some()) {
+            problems.add("give either 'nprobes' or 'minimum_nprobes' and 'maximum_nprobes'");
+        }
+        if let (Some(least), Some(most @ 1..)) = (self.minimum_nprobes, self.maximum_nprobes)
+            && least > most
+        {
+            problems.add("'minimum_nprobes' must not be above 'maximum_nprobes'");
+        }
+        let of_vectors = [
+            ("distance_type", self.distance_type.is_some()),
+            ("nprobes", self.nprobes.is_some()),
+            ("minimum_nprobes", self.minimum_nprobes.is_some()),
+            ("maximum_nprobes", self.maximum_nprobes.is_some()),
+            ("ef", self.ef.is_some()),
+            ("refine_factor", self.refine_factor.is_some()),
+            ("bypass_vector_index", self.bypass_vector_index),
+            ("lower_bound", self.lower_bound.is_some()),
+            ("upper_bound", self.upper_bound.is_some()),
+        ];
+        for (name, _) in of_vectors.into_iter().filter(|(_, given)| *given && self.query_vector.is_none()) {
+            problems.add(format!("'{name}' needs 'query_vector'"));
+        }
+    }
+
     /// Whether neighbours or words are searched for, and not the table read.
     pub(in super::super) fn is_search(&self) -> bool {
         self.query_vector.is_some() || self.full_text_query.is_some()
@@ -151,6 +182,27 @@ mod tests {
     #[test]
     fn the_list_and_the_struct_are_held_equal() {
         assert_documented::<TableOptions>(Level::Table, OPTIONS);
+    }
+
+    #[test]
+    fn options_of_searches_need_a_search() {
+        for (pairs, part) in [
+            (&[("nprobes", "3")][..], "'nprobes' needs 'query_vector'"),
+            (&[("bypass_vector_index", "true")], "'bypass_vector_index' needs"),
+            (&[("offset", "1")], "'offset' leaves rows out"),
+            (&[("full_text_query", "a"), ("ef", "3")], "'ef' needs"),
+            (&[("query_vector", "[1]"), ("scan_mode", "offset")], "a search is no scan"),
+            (&[("query_vector", "[1]"), ("ingestion_type", "cdc")], "a search is a snapshot"),
+            (&[("query_vector", "[1]"), ("nprobes", "1"), ("maximum_nprobes", "2")], "either 'nprobes' or"),
+            (&[("query_vector", "[1]"), ("minimum_nprobes", "3"), ("maximum_nprobes", "2")], "not be above"),
+            (&[("query_vector", "[1]"), ("lower_bound", "1"), ("upper_bound", "1")], "must be below"),
+            (&[("full_text_columns", "a")], "needs 'full_text_query'"),
+        ] {
+            let error = TableOptions::parse(&pairs.iter().copied().collect()).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let most_is_all = [("query_vector", "[1]"), ("minimum_nprobes", "3"), ("maximum_nprobes", "0")];
+        assert!(TableOptions::parse(&most_is_all.into_iter().collect()).is_ok());
     }
 
     #[test]
