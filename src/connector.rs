@@ -49,6 +49,10 @@ pub trait LakeflowConnect: Send + Sync + 'static {
     fn read_table(&self, request: ReadRequest) -> ReadStream;
 
     /// Reads deletions under the same rules; rows carry at least primary keys and cursor. Its offsets are its own.
+    ///
+    /// Without a start it begins the deletions, and ends with the offset of now even when there is nothing to tell: hosts read
+    /// it before the first row, so that no row can be read and deleted before the deletions are followed
+    /// ([rule 10](crate::read)).
     fn read_table_deletes(&self, request: ReadRequest) -> ReadStream {
         let error = Error::new(ErrorKind::Unsupported, "this table does not report deletions")
             .with("table", &request.table.name)

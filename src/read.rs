@@ -20,10 +20,16 @@
 //!    cast: [`decode`](crate::decode) casts JSON to the schema, once.
 //! 9. **No silent null.** A value that does not fit its column is an error naming table, key, column and expected
 //!    type, or a quarantined row when the request asks for it. The value itself is never printed.
+//! 10. **Deletions begin first.** A read of deletions without a start begins them. A host makes it before it asks for the
+//!     first row, and stores its offset before the first row: every deletion made after its first poll is told by it or by
+//!     reads that start at its offset. Earlier deletions need not be told, since nothing was read yet. A source that finds
+//!     deletions while it reads rows sends no offset before the first one; a read without a start then tells all of them.
+//!     In every later run rows are read before deletions, on the same connection. The cursor of a deletion is not older
+//!     than the row that was deleted, and older than a row of the same key that was made afterwards.
 //!
 //! Each rule has a check in `testkit` named after it: `units`, `offsets_follow_rows`, `offsets_are_opaque`,
-//! `bounded_reads_repeat`, `memory_is_bounded`, `ties_are_whole`, `unknown_names_are_errors`, `structure_is_kept` and
-//! `no_silent_null`. Run it on a source of your own as on those of this crate.
+//! `bounded_reads_repeat`, `memory_is_bounded`, `ties_are_whole`, `unknown_names_are_errors`, `structure_is_kept`,
+//! `no_silent_null` and `deletions_begin_first`. Run it on a source of your own as on those of this crate.
 
 use std::fmt;
 

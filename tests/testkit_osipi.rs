@@ -1,6 +1,6 @@
 //! The conformance suite on the OSI PI source: over the simulator, and over a PI Web API of your own.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use lakeflow_connect::{
@@ -11,7 +11,7 @@ use lakeflow_connect::{
 use lakeflow_simulators::{
     clock::SimClock,
     faults::{self, FaultRule, RetryAfter, When},
-    osipi::{Config, RunningServer, Server, Spelling, Ticks},
+    osipi::{AfChange, Change, Config, RunningServer, Server, Spelling, Ticks},
 };
 
 const PASSWORD: &str = "marker-password-4T";
@@ -177,6 +177,32 @@ async fn j08_recorded_values_lose_nothing_to_a_server_that_breaks() {
     for check in [Check::FaultsLoseNothing, Check::SecretsStaySecret] {
         suite.check(check).await.assert_proved(&[check]);
     }
+}
+
+/// One event and one frame that were read are deleted, and an event is added.
+fn deletes(server: &RunningServer) {
+    server.clock().advance(Duration::from_secs(60));
+    let now = Ticks::from(server.clock().now());
+    let point = server.points().swap_remove(0);
+    let events = server.events(&point, Ticks(now.0 - 1_800 * 10_000_000), Ticks(now.0)).unwrap();
+    server.change(&point, Change::Delete(events[events.len() / 2].time)).unwrap();
+    server.change(&point, Change::Add(Ticks(now.0 - 7), 4711.25.into())).unwrap();
+    let frames = server.assets().expected_frames();
+    let open = frames.into_iter().find(|frame| frame.end.is_none() && frame.parent.is_none()).unwrap();
+    server.assets().change(AfChange::Delete { object: open.web_id }).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_begin_before_the_first_row() {
+    let plant = Plant::open(&[]);
+    let server = Arc::clone(&plant.server);
+    // Not relative to now: what leaves the window of a table is not deleted.
+    let recorded = TableRef::new("pi_timeseries").option("startTime", "2026-03-18T11:00:00Z");
+    let recorded = recorded.option("change_capture", "reconcile");
+    let suite = plant.suite().table(recorded).table("pi_event_frames").change(at_once(move || deletes(&server)));
+    let report = suite.check(Check::DeletionsBeginFirst).await;
+    report.assert_passed();
+    assert_eq!(report.to_string().matches("deleted after they were read").count(), 2, "{report}");
 }
 
 /// The example file, filled in, beside itself and ignored by git.

@@ -40,7 +40,7 @@ mod decoder;
 mod fault;
 mod keys;
 mod kind;
-#[cfg(feature = "osipi")]
+#[cfg(any(feature = "fhir", feature = "osipi"))]
 mod members;
 mod nested;
 mod number;
@@ -60,7 +60,7 @@ mod write;
 pub(crate) use buffers::{Fixed, Varying};
 pub use decoder::{DecodeOptions, Decoder, PartialDates};
 pub use kind::Kind;
-#[cfg(feature = "osipi")]
+#[cfg(any(feature = "fhir", feature = "osipi"))]
 pub(crate) use members::{Member, Names};
 pub use path::FieldSource;
 pub use row_error::RowError;

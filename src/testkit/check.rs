@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One check of the suite. The first nine carry the names of the rules in [`read`](crate::read), in its order.
+/// One check of the suite. The first ten carry the names of the rules in [`read`](crate::read), in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Check {
@@ -24,6 +24,8 @@ pub enum Check {
     StructureIsKept,
     /// Rule 9: a value that does not fit is an error or a quarantined row, and is never printed.
     NoSilentNull,
+    /// Rule 10: a row that is deleted after it was first read is told, when the deletions were begun before.
+    DeletionsBeginFirst,
     /// Schema and metadata are the same each time and agree with each other and with `read_table_deletes`.
     MetadataIsCoherent,
     /// The requests of `plan` are disjoint and cover the whole.
@@ -36,7 +38,7 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order in which [`Suite::run`](super::Suite::run) makes them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MetadataIsCoherent,
         Self::UnknownNamesAreErrors,
         Self::StructureIsKept,
@@ -46,6 +48,7 @@ impl Check {
         Self::BoundedReadsRepeat,
         Self::MemoryIsBounded,
         Self::TiesAreWhole,
+        Self::DeletionsBeginFirst,
         Self::PlansCover,
         Self::FaultsLoseNothing,
         Self::NoSilentNull,
@@ -64,6 +67,7 @@ impl Check {
             Self::UnknownNamesAreErrors => "unknown_names_are_errors",
             Self::StructureIsKept => "structure_is_kept",
             Self::NoSilentNull => "no_silent_null",
+            Self::DeletionsBeginFirst => "deletions_begin_first",
             Self::MetadataIsCoherent => "metadata_is_coherent",
             Self::PlansCover => "plans_cover",
             Self::FaultsLoseNothing => "faults_lose_nothing",

@@ -27,6 +27,7 @@
 mod check;
 mod checks;
 mod hooks;
+mod lake;
 mod memory;
 mod probe;
 mod report;

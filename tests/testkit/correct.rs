@@ -12,7 +12,7 @@ use super::{
     wrong::Wrong,
 };
 
-const PROVED: [Check; 13] = [
+const PROVED: [Check; 14] = [
     Check::Units,
     Check::OffsetsFollowRows,
     Check::OffsetsAreOpaque,
@@ -22,6 +22,7 @@ const PROVED: [Check; 13] = [
     Check::UnknownNamesAreErrors,
     Check::StructureIsKept,
     Check::MetadataIsCoherent,
+    Check::DeletionsBeginFirst,
     Check::PlansCover,
     Check::FaultsLoseNothing,
     Check::NoSilentNull,

@@ -87,7 +87,8 @@ pub(crate) fn suite(
             for table in ["visits", "people", "log", "wards"] {
                 changed.commit(table, [json!({"id": id}), json!({"id": 3, "beats": id})]);
             }
-            changed.delete("people", [json!({"id": 4})]);
+            // The row of the last change, too: each change deletes one that was there.
+            changed.delete("people", [json!({"id": 4}), json!({"id": id - 1})]);
             async {}
         })
 }

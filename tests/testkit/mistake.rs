@@ -46,6 +46,9 @@ pub(crate) enum Mistake {
     HasNoDeletes,
     HasDeletesForAll,
 
+    // Deletions
+    BeginsDeletionsAnew,
+
     // Plans
     PlansOverlap,
     PlansLeaveAGap,

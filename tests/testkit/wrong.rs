@@ -127,6 +127,7 @@ impl LakeflowConnect for Wrong {
                 Box::pin(stream::once(async move { Err(error) }))
             }
             Mistake::HasDeletesForAll => Box::pin(stream::empty()),
+            Mistake::BeginsDeletionsAnew if request.start.is_none() => Box::pin(stream::empty()),
             _ => match self.understood(request) {
                 Ok(request) => self.inner.read_table_deletes(request),
                 Err(error) => Box::pin(stream::once(async move { Err(error) })),
@@ -216,6 +217,7 @@ caught! {
     a_schema_that_changes: ChangesItsSchema on "visits" by MetadataIsCoherent: "the schema is another";
     deletes_that_are_promised_and_unsupported: HasNoDeletes on "people" by MetadataIsCoherent: "is Unsupported";
     deletes_where_none_are_promised: HasDeletesForAll on "visits" by MetadataIsCoherent: "does not answer Unsupported";
+    deletions_that_begin_with_each_read: BeginsDeletionsAnew on "people" by DeletionsBeginFirst: "are still there";
     planned_requests_that_overlap: PlansOverlap on "visits" by PlansCover: "a row is in the planned requests";
     planned_requests_that_overlap_in_an_append_table: PlansOverlap on "log" by PlansCover: "planned requests";
     planned_requests_with_a_gap: PlansLeaveAGap on "visits" by PlansCover: "rows are missing";

@@ -1,6 +1,6 @@
 //! The flow of deletions: a deletion removes rows that are not newer than it is, and is remembered for a while.
 //!
-//! Both flows of a table are read one after the other, so a row may still arrive that is older than a deletion which was
+//! The flow is begun before the first row is read. Both flows of a table are read one after the other, so a row may still arrive that is older than a deletion which was
 //! already applied. Deletions therefore stay in files beside the offset document until the rows flow has caught up in a
 //! run that began well after them; every commit of rows takes them into account.
 
@@ -39,8 +39,8 @@ pub(crate) struct DeletesFlow<'a> {
     pub(crate) table: Table,
     pub(crate) last: Option<FlowDoc>,
     connection: Option<String>,
-    /// When the run began in which the rows flow has caught up.
-    caught_up_from: DateTime<Utc>,
+    /// When the run began in which the rows flow has caught up, if it has.
+    caught_up_from: Option<DateTime<Utc>>,
     codec: KeyCodec,
     deletion_codec: KeyCodec,
     schema: SchemaRef,
@@ -57,7 +57,7 @@ impl<'a> DeletesFlow<'a> {
         table: Table,
         last: Option<FlowDoc>,
         connection: Option<String>,
-        caught_up_from: DateTime<Utc>,
+        caught_up_from: Option<DateTime<Utc>>,
     ) -> Result<Self> {
         let codec = KeyCodec::new(table.arrow(), &shape.keys, shape.cursor.as_deref())?;
         let (schema, deletion_codec) = Shape::deletions(&codec)?;
@@ -130,8 +130,8 @@ impl Flow for DeletesFlow<'_> {
     async fn commit(&mut self, offset: Option<Offset>) -> Result<()> {
         let staged = self.staging.finish().await?;
         let before = self.last.as_ref().map(|d| d.tombstones.clone()).unwrap_or_default();
-        let (kept, settled): (Vec<_>, Vec<_>) =
-            before.into_iter().partition(|t| t.at + REMEMBERED > self.caught_up_from);
+        let is_settled = |t: &Tombstones| self.caught_up_from.is_some_and(|from| t.at + REMEMBERED <= from);
+        let (settled, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(is_settled);
         if staged.rows == 0 && settled.is_empty() && self.last.is_some() && self.offset() == offset.as_ref() {
             return Ok(());
         }

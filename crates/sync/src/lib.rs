@@ -9,6 +9,7 @@ mod commit;
 mod cursor;
 mod deletes;
 mod doc;
+mod drive;
 mod error;
 mod files;
 mod filter;

@@ -1,26 +1,25 @@
-//! One run: rows to the frozen end, then deletions.
+//! One run: deletions are begun, rows are read to the frozen end, then deletions.
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use lakeflow_connect::{
-    Activity, Error, ErrorKind, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result, meter::Meter,
-};
+use lakeflow_connect::{Activity, Error, ErrorKind, ReadRequest, ReadStream, Result, meter::Meter};
 
 use crate::{
     deletes::{DeletesFlow, remembered},
     doc::{self, FlowDoc, FlowId, FlowKind},
-    flow::Flow,
+    drive::Ended,
     job::{Landing, SyncOptions, TableJob},
-    quarantine::Quarantine,
     receipt::{Counts, Observer, TableReceipt},
     rows::RowsFlow,
     schema,
     shape::Shape,
-    staging::Staging,
     table::{Table, at, plain},
 };
 
 /// Brings one table up to date: reads what is new, commits it with its offset, then applies deletions.
+///
+/// Deletions that have no offset yet are begun before the first row is read, so that no row can be read and deleted before
+/// they are followed.
 ///
 /// The end is fixed when the run starts, so it ends against a live source. Whatever stops it (an error, a
 /// [`Stop`](crate::Stop), the future being dropped, the process being killed), the table is consistent and the next run
@@ -48,29 +47,15 @@ pub async fn sync_table(job: TableJob, options: &SyncOptions, observer: &dyn Obs
     })
 }
 
-struct Run<'a> {
-    job: &'a TableJob,
-    options: &'a SyncOptions,
-    observer: &'a dyn Observer,
+pub(crate) struct Run<'a> {
+    pub(crate) job: &'a TableJob,
+    pub(crate) options: &'a SyncOptions,
+    pub(crate) observer: &'a dyn Observer,
     started: DateTime<Utc>,
     /// What the connection had been asked before.
     before: Activity,
     meter: Meter,
-    counts: Counts,
-}
-
-/// Where a run of one flow ended.
-struct Ended {
-    caught_up: bool,
-    before: Option<Offset>,
-    after: Option<Offset>,
-}
-
-impl Ended {
-    /// A flow that was not run and never has been.
-    fn nowhere() -> Self {
-        Self { caught_up: true, before: None, after: None }
-    }
+    pub(crate) counts: Counts,
 }
 
 impl Run<'_> {
@@ -86,16 +71,38 @@ impl Run<'_> {
             table: self.job.table.name.clone(),
             kind,
         });
-        let found = Table::open(&self.job.destination, &self.options.storage).await?;
+        let mut found = Table::open(&self.job.destination, &self.options.storage).await?;
         let (mut last, mut last_deletes, mut complete) = (None, None, false);
         if let Some(table) = &found {
             let new = schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, &self.job.destination))?;
             complete = new.fields.is_empty();
             last = doc::read(table, &rows_id).await?;
             last_deletes = doc::read(table, &deletes_id).await?;
-            self.check_history(&shape, table, last.as_ref()).await?;
+            self.check_history(&shape, table, [&last, &last_deletes]).await?;
         }
         let before = last.as_ref().and_then(|d| d.offset.clone());
+        let deletes_before = last_deletes.as_ref().and_then(|d| d.offset.clone());
+        let deletes_until = |doc: &Option<FlowDoc>, caught_up| Ended {
+            caught_up,
+            before: deletes_before.clone(),
+            after: doc.as_ref().and_then(|d| d.offset.clone()),
+        };
+        let follows = shape.landing == Landing::CdcWithDeletes;
+        if follows && deletes_before.is_none() {
+            if before.is_some() && last_deletes.is_none() {
+                tracing::warn!(
+                    table = %self.job.table.name,
+                    "deletions are followed from now on: rows that were deleted earlier stay, until the state is reset"
+                );
+            }
+            let (table, doc, _) = self.deletes(&deletes_id, &shape, found, last_deletes, None).await?;
+            last_deletes = doc;
+            if self.options.stop.is_stopped() {
+                let rows = Ended { caught_up: false, before: before.clone(), after: before };
+                return Ok(self.receipt(&shape, rows, deletes_until(&last_deletes, false), table.version()));
+            }
+            found = Some(table);
+        }
         let start = before.clone().filter(|_| !shape.landing.is_snapshot());
         let until = self.job.connector.latest_offset(&self.job.table, start.as_ref()).await?;
         if shape.landing.is_snapshot() && complete && until.is_some() && until == before {
@@ -107,40 +114,46 @@ impl Run<'_> {
             .until(until)
             .max_records(self.options.max_records)
             .bad_rows(self.options.bad_rows);
-        let mut events = shape.rows(&request)?.events(self.job.connector.read_table(request));
-        // Nothing is made at the destination for a source that cannot be read.
-        let first = match events.next().await {
-            Some(Err(error)) => return Err(error),
-            first => stream::iter(first),
-        };
-        let events = first.chain(events).boxed();
+        let events = polled(shape.rows(&request)?.events(self.job.connector.read_table(request))).await?;
         let table = self.ready(found, &shape).await?;
         let remembered = remembered(last_deletes.as_ref());
         let connection = self.job.connection.clone();
-        let mut flow =
-            RowsFlow::new(rows_id, &shape, self.options, table, last, connection.clone(), remembered).await?;
+        let mut flow = RowsFlow::new(rows_id, &shape, self.options, table, last, connection, remembered).await?;
         let rows = self.drive(&mut flow, events, shape.landing.is_snapshot()).await?;
-        if shape.landing != Landing::CdcWithDeletes || !rows.caught_up || self.options.stop.is_stopped() {
-            let offset = last_deletes.and_then(|d| d.offset);
-            let caught_up = shape.landing != Landing::CdcWithDeletes;
-            let deletes = Ended { caught_up, before: offset.clone(), after: offset };
-            return Ok(self.receipt(&shape, rows, deletes, flow.table.version()));
+        if !follows || !rows.caught_up || self.options.stop.is_stopped() {
+            return Ok(self.receipt(&shape, rows, deletes_until(&last_deletes, !follows), flow.table.version()));
         }
-        let mut flow =
-            DeletesFlow::new(deletes_id, &shape, self.options, flow.table, last_deletes, connection, self.started)?;
-        let start = flow.offset().cloned();
+        let caught_up_from = Some(self.started);
+        let (table, doc, caught_up) =
+            self.deletes(&deletes_id, &shape, Some(flow.table), last_deletes, caught_up_from).await?;
+        Ok(self.receipt(&shape, rows, deletes_until(&doc, caught_up), table.version()))
+    }
+
+    /// Reads the deletions after the last offset and applies them; whether it came to their end.
+    async fn deletes(
+        &mut self,
+        id: &FlowId,
+        shape: &Shape,
+        table: Option<Table>,
+        last: Option<FlowDoc>,
+        caught_up_from: Option<DateTime<Utc>>,
+    ) -> Result<(Table, Option<FlowDoc>, bool)> {
+        let start = last.as_ref().and_then(|d| d.offset.clone());
         let request = ReadRequest::new(self.job.table.clone()).start(start).bad_rows(self.options.bad_rows);
         let as_rows = shape.deleted_rows(&request)?;
-        let events = as_rows.events(self.job.connector.read_table_deletes(request));
-        let deletes = self.drive(&mut flow, events, false).await?;
-        Ok(self.receipt(&shape, rows, deletes, flow.table.version()))
+        let events = polled(as_rows.events(self.job.connector.read_table_deletes(request))).await?;
+        let table = self.ready(table, shape).await?;
+        let connection = self.job.connection.clone();
+        let mut flow = DeletesFlow::new(id.clone(), shape, self.options, table, last, connection, caught_up_from)?;
+        let ended = self.drive(&mut flow, events, false).await?;
+        Ok((flow.table, flow.last, ended.caught_up))
     }
 
     /// Refuses tables that this job must not write to.
-    async fn check_history(&self, shape: &Shape, table: &Table, last: Option<&FlowDoc>) -> Result<()> {
+    async fn check_history(&self, shape: &Shape, table: &Table, last: [&Option<FlowDoc>; 2]) -> Result<()> {
         let refuse = |what: &'static str| at(Error::new(ErrorKind::Sink, what), &self.job.destination);
-        if let Some(last) = last
-            && let (Some(was), Some(is)) = (&last.connection, &self.job.connection)
+        let was = last.into_iter().flatten().find_map(|last| last.connection.as_ref());
+        if let (Some(was), Some(is)) = (was, &self.job.connection)
             && was != is
         {
             return Err(refuse("the table was synced from another system")
@@ -148,7 +161,7 @@ impl Run<'_> {
                 .with("is", is)
                 .help("choose another destination, or reset the table's state"));
         }
-        if last.is_none() && shape.landing.is_snapshot() && !table.files().await?.is_empty() {
+        if last[0].is_none() && shape.landing.is_snapshot() && !table.files().await?.is_empty() {
             return Err(refuse("the table holds rows of somebody else, which a snapshot would remove")
                 .help("choose another destination"));
         }
@@ -168,118 +181,6 @@ impl Run<'_> {
             table.widen(&new).await?;
         }
         Ok(table)
-    }
-
-    /// Reads a flow to its end, committing on the way; what was whole before a failure is committed too.
-    async fn drive<F: Flow>(&mut self, flow: &mut F, events: ReadStream, snapshot: bool) -> Result<Ended> {
-        let mut quarantine = Quarantine::new(self.job, self.options);
-        let mut offset = flow.offset().cloned();
-        let before = offset.clone();
-        let ended = self.read(flow, events, &mut quarantine, &mut offset, snapshot).await;
-        if ended.is_err() && !snapshot && flow.staging().rows() > 0 {
-            let kept = match quarantine.flush().await {
-                Ok(()) => flow.commit(offset.clone()).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = kept {
-                tracing::warn!(%error, "what was read before the failure was not committed");
-            }
-        }
-        self.counts.add(*flow.counts());
-        ended.map(|caught_up| Ended { caught_up, before, after: flow.offset().cloned() })
-    }
-
-    /// Whether it came to the end of what there is.
-    async fn read<F: Flow>(
-        &self,
-        flow: &mut F,
-        mut events: ReadStream,
-        quarantine: &mut Quarantine<'_>,
-        offset: &mut Option<Offset>,
-        snapshot: bool,
-    ) -> Result<bool> {
-        let mut since = self.options.clock.now();
-        let mut rows = 0;
-        loop {
-            let event = tokio::select! {
-                biased;
-                () = self.options.stop.stopped() => {
-                    if !snapshot {
-                        quarantine.flush().await?;
-                        flow.commit(offset.clone()).await?;
-                    }
-                    return Ok(false);
-                }
-                event = events.next() => event,
-            };
-            match event.transpose()? {
-                None => break,
-                Some(ReadEvent::Records(Records::Arrow(batch))) => {
-                    flow.push(&batch).await?;
-                    self.observer.progress(&self.job.table.name, &self.total(flow.counts()));
-                }
-                Some(ReadEvent::Quarantined(bad)) => {
-                    flow.counts().rows_quarantined += bad.len() as u64;
-                    rows += bad.len() as u64;
-                    quarantine.push(bad).await?;
-                }
-                Some(ReadEvent::Checkpoint(next)) => {
-                    flow.end_unit().await?;
-                    *offset = Some(next);
-                    if !snapshot && self.is_due(flow.staging(), since) {
-                        rows += flow.staging().rows();
-                        quarantine.flush().await?;
-                        flow.commit(offset.clone()).await?;
-                        self.committed(flow);
-                        since = self.options.clock.now();
-                    }
-                }
-                Some(_) => {
-                    return Err(Error::new(
-                        ErrorKind::Internal,
-                        "the connector sent an event this program does not know",
-                    ));
-                }
-            }
-        }
-        if snapshot {
-            refuse_incomplete(flow.counts().rows_quarantined, quarantine).await?;
-            flow.end_unit().await?;
-        } else if flow.staging().open_rows() > 0 {
-            return Err(Error::new(ErrorKind::Internal, "the connector sent rows after its last checkpoint")
-                .help("report this to the connector's author; those rows were not written"));
-        }
-        rows += flow.staging().rows();
-        let caught_up = self.options.max_records.is_none_or(|max| rows < max);
-        quarantine.flush().await?;
-        flow.commit(offset.clone()).await?;
-        self.committed(flow);
-        Ok(caught_up)
-    }
-
-    fn is_due(&self, staging: &Staging, since: DateTime<Utc>) -> bool {
-        let waited = (self.options.clock.now() - since).to_std().unwrap_or_default();
-        staging.rows() >= self.options.commit_rows
-            || staging.bytes() >= self.options.commit_bytes
-            || staging.files() >= self.options.commit_files
-            || waited >= self.options.commit_interval
-    }
-
-    fn total(&self, flow: &Counts) -> Counts {
-        let mut total = self.counts;
-        total.add(*flow);
-        total
-    }
-
-    fn committed<F: Flow>(&self, flow: &mut F) {
-        let total = self.total(flow.counts());
-        let reached = flow.offset().filter(|_| flow.kind() == FlowKind::Rows);
-        if let Some(watermark) = reached.and_then(|offset| self.job.connector.watermark(&self.job.table, offset)) {
-            self.observer.reached(&self.job.table.name, watermark);
-        }
-        if let Some(version) = flow.version() {
-            self.observer.committed(&self.job.table.name, version, &total);
-        }
     }
 
     fn receipt(&self, shape: &Shape, rows: Ended, deletes: Ended, table_version: Option<u64>) -> TableReceipt {
@@ -322,13 +223,10 @@ impl Run<'_> {
     }
 }
 
-/// A snapshot without the rows that were put aside would remove their last good versions.
-async fn refuse_incomplete(bad: u64, quarantine: &mut Quarantine<'_>) -> Result<()> {
-    if bad == 0 {
-        return Ok(());
+/// The stream, polled once: nothing is made at the destination for a source that cannot be read.
+async fn polled(mut events: ReadStream) -> Result<ReadStream> {
+    match events.next().await {
+        Some(Err(error)) => Err(error),
+        first => Ok(stream::iter(first).chain(events).boxed()),
     }
-    quarantine.flush().await?;
-    Err(Error::new(ErrorKind::Data, "a snapshot with rows that do not fit would remove their last good versions")
-        .with("rows", bad)
-        .help("the table is as it was; see the quarantine table, and correct those rows or the schema"))
 }

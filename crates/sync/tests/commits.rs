@@ -110,6 +110,8 @@ impl Observer for StopAtCommit {
 #[tokio::test]
 async fn a_stop_between_rows_and_deletions_is_not_caught_up() {
     let (lake, source) = (Lake::new(), Source::new(IngestionType::CdcWithDeletes));
+    source.deletes_from_now();
+    lake.sync(&source).await.unwrap();
     source.unit(&[("a", 1, "x")]).deletes(&[("a", 1)]);
     let observer = StopAtCommit(lake.options.stop.clone());
     let receipt = sync_table(lake.job(&source), &lake.options, &observer).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 mod commits;
+mod deletions;
 mod failures;
 mod foreign;
 mod landing;

@@ -34,6 +34,8 @@ struct State {
     latest: Option<Offset>,
     expired: bool,
     forgetful: bool,
+    deletes_from_now: bool,
+    deletes_fail: bool,
 }
 
 enum Step {
@@ -86,6 +88,8 @@ impl Source {
             latest: None,
             expired: false,
             forgetful: false,
+            deletes_from_now: false,
+            deletes_fail: false,
         })))
     }
 
@@ -160,6 +164,18 @@ impl Source {
         self
     }
 
+    /// Deletions without a start begin where they are when they are asked for.
+    pub fn deletes_from_now(&self) -> &Self {
+        self.change(|s| s.deletes_from_now = true);
+        self
+    }
+
+    /// Whether reads of deletions fail.
+    pub fn deletes_fail(&self, fail: bool) -> &Self {
+        self.change(|s| s.deletes_fail = fail);
+        self
+    }
+
     /// What a snapshot tells as its newest offset.
     pub fn latest(&self, latest: Offset) -> &Self {
         self.change(|s| s.latest = Some(latest));
@@ -204,6 +220,13 @@ impl Source {
             s.reads += usize::from(!deletes);
             if s.expired && request.start.is_some() {
                 return vec![Step::Event(Err(Error::new(ErrorKind::OffsetExpired, "that is too long ago")))];
+            }
+            if deletes && s.deletes_fail {
+                let error = Error::new(ErrorKind::Unavailable, "the deletions went away").retryable(Retry::Exhausted);
+                return vec![Step::Event(Err(error))];
+            }
+            if deletes && s.deletes_from_now && request.start.is_none() {
+                return vec![Step::Event(Ok(ReadEvent::Checkpoint(offset(s.deletes.len()))))];
             }
             let from = request.start.as_ref().map_or(0, |o| o.decode::<At>(1).unwrap().at);
             let units = if deletes { &s.deletes } else { &s.units };

@@ -1,6 +1,7 @@
 //! Rule 4: what is read depends on (`start`, `until`] alone.
 
 use crate::{
+    connector::IngestionType,
     error::ErrorKind,
     read::Offset,
     testkit::{
@@ -93,7 +94,11 @@ async fn while_the_source_changes(probe: &Probe<'_>) -> Verdict {
     }
     let now = Probe::new(probe.suite, probe.witness, &probe.table, Flow::Rows, &probe.size).await?;
     let since = now.read_on(frozen.until.as_ref(), "reading on from the offset from before a change").await?;
-    let since = now.contents(since.rows());
+    let mut since = now.contents(since.rows());
+    if now.metadata.ingestion_type == IngestionType::CdcWithDeletes {
+        let deletes = Probe { flow: Flow::Deletes, until: None, ..now.clone() };
+        since.add(deletes.read_on(None, "reading the deletions after a change").await?.rows());
+    }
     let what = "reading up to the same offset after a change, but for rows superseded since,";
     same(&before.without(&since), &after.without(&since), what)?;
     Ok(", and one up to an offset from before a change".to_owned())

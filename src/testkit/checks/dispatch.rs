@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::{
-    bounded_reads_repeat, faults_lose_nothing, memory_is_bounded, metadata_is_coherent, no_silent_null,
-    offsets_are_opaque, offsets_follow_rows, plans_cover, secrets_stay_secret, structure_is_kept, ties_are_whole,
-    units, unknown_names_are_errors,
+    bounded_reads_repeat, deletions_begin_first, faults_lose_nothing, memory_is_bounded, metadata_is_coherent,
+    no_silent_null, offsets_are_opaque, offsets_follow_rows, plans_cover, secrets_stay_secret, structure_is_kept,
+    ties_are_whole, units, unknown_names_are_errors,
 };
 use crate::{
     connector::{IngestionType, TableRef},
@@ -55,6 +55,7 @@ impl<'a> Source<'a> {
             Check::MetadataIsCoherent
                 | Check::UnknownNamesAreErrors
                 | Check::PlansCover
+                | Check::DeletionsBeginFirst
                 | Check::NoSilentNull
                 | Check::SecretsStaySecret
         );
@@ -90,6 +91,7 @@ impl<'a> Source<'a> {
             Check::StructureIsKept => structure_is_kept::check(&probe).await,
             Check::NoSilentNull => no_silent_null::check(&probe).await,
             Check::MetadataIsCoherent => metadata_is_coherent::check(&probe).await,
+            Check::DeletionsBeginFirst => deletions_begin_first::check(&self.smallest(&probe).await?).await,
             Check::PlansCover => plans_cover::check(&self.smallest(&probe).await?).await,
             Check::FaultsLoseNothing => faults_lose_nothing::check(&self.smallest(&probe).await?).await,
             Check::SecretsStaySecret => secrets_stay_secret::provoke(&probe).await,

@@ -1,6 +1,7 @@
 //! One file for each check.
 
 mod bounded_reads_repeat;
+mod deletions_begin_first;
 mod dispatch;
 mod faults_lose_nothing;
 mod memory_is_bounded;

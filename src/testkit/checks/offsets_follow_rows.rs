@@ -1,14 +1,10 @@
 //! Rule 2: an offset covers every row before it, and the end of a stream means caught up.
 
-use serde_json::Value;
-
-use crate::{
-    connector::IngestionType,
-    testkit::{
-        probe::{Flow, Probe, Reading, Until},
-        report::{Stop, Verdict, failed},
-        rows::Contents,
-    },
+use crate::testkit::{
+    lake::Lake,
+    probe::{Flow, Probe, Reading, Until},
+    report::{Stop, Verdict, failed},
+    rows::Contents,
 };
 
 pub(crate) async fn check(probe: &Probe<'_>) -> Verdict {
@@ -82,37 +78,5 @@ pub(crate) async fn after_a_change(probe: &Probe<'_>) -> Verdict {
     match fresh.contents(&after).difference(&held.contents(&after)) {
         Some(difference) => failed(format!("reading on after a change is not a full read: {difference}")),
         None => Ok(format!("; {moved} rows after a change")),
-    }
-}
-
-/// Both streams of a table as a host keeps them.
-#[derive(Default)]
-struct Lake {
-    rows: Vec<Value>,
-    deletions: Vec<Value>,
-    offset: Option<crate::Offset>,
-    deletes_offset: Option<crate::Offset>,
-}
-
-impl Lake {
-    async fn read_on(&mut self, probe: &Probe<'_>, doing: &str) -> Result<usize, Stop> {
-        let reading = probe.read_on(self.offset.as_ref(), doing).await?;
-        let mut moved = reading.rows().count();
-        self.offset = reading.last_offset().cloned().or(self.offset.take());
-        self.rows.extend(reading.rows().cloned());
-        if probe.metadata.ingestion_type == IngestionType::CdcWithDeletes {
-            let deletes = Probe { flow: Flow::Deletes, until: None, ..probe.clone() };
-            let reading = deletes.read_on(self.deletes_offset.as_ref(), doing).await?;
-            moved += reading.rows().count();
-            self.deletes_offset = reading.last_offset().cloned().or(self.deletes_offset.take());
-            self.deletions.extend(reading.rows().cloned());
-        }
-        Ok(moved)
-    }
-
-    fn contents(&self, probe: &Probe<'_>) -> Contents {
-        let mut contents = probe.contents(&self.rows);
-        contents.delete(&self.deletions);
-        contents
     }
 }
