@@ -4,7 +4,8 @@
 
 Each case names a `table` of DIR, its `version`, the `file` of Arrow IPC that the connector's batches were written to, and
 optionally `columns`, `filter` and the table `options` that decide types. What a type becomes is worked out here anew, from the
-documented mapping and not from the connector's code. Rows must come in the order of Lance's own scan.
+documented mapping and not from the connector's code. Rows must come in the order of Lance's own scan, or in any when the case
+names a column to `sort` by.
 """
 
 import decimal
@@ -18,6 +19,7 @@ from decimal import Decimal
 
 import lance
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.types as is_
 
 WIDE = decimal.Context(prec=80)
@@ -247,6 +249,8 @@ def compare(root, case):
                              with_row_id=options.get("with_row_id") == "true").combine_chunks()
     with pa.memory_map(case["file"]) as file:
         found = pa.ipc.open_file(file).read_all().combine_chunks()
+    if "sort" in case:
+        local, found = (table.take(pa.compute.sort_indices(table[case["sort"]])) for table in (local, found))
     wanted = Wanted(options)
     skipped = [] if options.get("blob_mode") != "skip" else [f.name for f in local.schema if is_blob(f)]
     columns = []

@@ -5,20 +5,16 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
-};
-use futures::{StreamExt, stream, stream::BoxStream};
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::{
     client::{Asked, LanceClient, Version},
-    config::TableOptions,
+    config::{QueryOptions, ScanMode, TableOptions, Verify},
     dialect::Query,
     filter::{self, Names, Predicate},
     types::Columns,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// The most rows of a page.
 const MOST_ROWS: u64 = 10_000;
@@ -37,13 +33,17 @@ pub(super) struct Snapshot {
     pub(super) names: Option<Vec<String>>,
     /// What the user selects.
     pub(super) selected: Option<Predicate>,
-    parallelism: usize,
-    sizer: Arc<Sizer>,
+    pub(super) parallelism: usize,
+    pub(super) scan: ScanMode,
+    /// Whether it is proved that no row comes twice.
+    pub(super) is_strict: bool,
+    pub(super) query: QueryOptions,
+    pub(super) sizer: Arc<Sizer>,
 }
 
 /// Rows of a page, out of what rows have turned out to need.
 #[derive(Debug)]
-struct Sizer {
+pub(super) struct Sizer {
     fixed: Option<u64>,
     target: u64,
     /// Bytes of a row, in hundredths.
@@ -51,31 +51,17 @@ struct Sizer {
 }
 
 impl Sizer {
-    fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.fixed.unwrap_or_else(|| {
             let row = self.row.load(Ordering::Relaxed).max(100);
             (self.target * 100 / row).clamp(1, MOST_ROWS)
         })
     }
 
-    fn learn(&self, bytes: usize, rows: usize) {
+    pub(super) fn learn(&self, bytes: usize, rows: usize) {
         if rows > 0 {
             self.row.store((bytes as u64).saturating_mul(100) / rows as u64, Ordering::Relaxed);
         }
-    }
-}
-
-/// Rows of one page.
-#[derive(Clone, Debug)]
-pub(super) struct Page {
-    /// Rows before it.
-    pub(super) offset: u64,
-    pub(super) batches: Vec<RecordBatch>,
-}
-
-impl Page {
-    pub(super) fn rows(&self) -> u64 {
-        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
     }
 }
 
@@ -133,6 +119,9 @@ impl Snapshot {
             names,
             selected,
             parallelism,
+            scan: options.scan_mode,
+            is_strict: options.verify == Verify::Strict,
+            query: options.query.clone(),
             sizer: Arc::new(sizer),
         })
     }
@@ -152,83 +141,6 @@ impl Snapshot {
     pub(super) async fn count(&self, condition: Option<Predicate>) -> Result<u64> {
         let filter = self.and(condition).map(|predicate| predicate.to_text()).transpose()?;
         self.client.count(&self.table, self.version.number, filter.as_deref()).await
-    }
-
-    /// The rows that a condition selects, from the `from`-th to the `total`-th, in the server's order.
-    ///
-    /// Pages of the size that was asked for, some under way at a time, in order. A page that the server cannot build is
-    /// asked for in halves.
-    ///
-    /// # Errors
-    /// Those of the client; [`Protocol`](ErrorKind::Protocol) when a page has not as many rows as were counted.
-    pub(super) fn pages(
-        &self,
-        condition: Option<Predicate>,
-        from: u64,
-        total: u64,
-    ) -> BoxStream<'static, Result<Page>> {
-        let filter = match self.and(condition).map(|predicate| predicate.to_text()).transpose() {
-            Ok(filter) => filter,
-            Err(error) => return stream::once(async { Err(error) }).boxed(),
-        };
-        let sizer = Arc::clone(&self.sizer);
-        let spans = stream::unfold(from, move |offset| {
-            let rows = sizer.rows().min(total - offset.min(total));
-            async move { (rows > 0).then_some(((offset, rows), offset + rows)) }
-        });
-        let snapshot = self.clone();
-        let fetched = spans.map(move |(offset, rows)| {
-            let (snapshot, filter) = (snapshot.clone(), filter.clone());
-            async move { snapshot.page(filter, offset, rows).await }
-        });
-        fetched.buffered(self.parallelism).boxed()
-    }
-
-    async fn page(&self, filter: Option<String>, offset: u64, rows: u64) -> Result<Page> {
-        let mut batches = Vec::new();
-        let mut waiting = vec![(offset, rows)];
-        while let Some((offset, rows)) = waiting.pop() {
-            let query = Query {
-                version: Some(self.version.number),
-                limit: rows,
-                offset,
-                columns: self.names.clone(),
-                filter: filter.clone(),
-                ..Query::default()
-            };
-            match self.client.query(&self.table, &query).await? {
-                Asked::Answer(answer) if answer.rows() as u64 == rows => {
-                    let bytes = answer.batches.iter().map(RecordBatch::get_array_memory_size).sum();
-                    self.sizer.learn(bytes, answer.rows());
-                    for batch in &answer.batches {
-                        batches.push(self.columns.convert(batch).map_err(|error| error.with("table", &self.table))?);
-                    }
-                }
-                Asked::Answer(answer) => return Err(self.incomplete(offset, rows, answer.rows())),
-                Asked::TooLarge(error) if rows == 1 => {
-                    return Err(error
-                        .with("row", offset)
-                        .help("one row is larger than the server can answer: leave columns out"));
-                }
-                Asked::TooLarge(_) => {
-                    let half = rows / 2;
-                    tracing::debug!(table = %self.table, rows, "a page was too large for the server: asked for in halves");
-                    waiting.push((offset + half, rows - half));
-                    waiting.push((offset, half));
-                }
-            }
-        }
-        Ok(Page { offset, batches })
-    }
-
-    fn incomplete(&self, offset: u64, wanted: u64, found: usize) -> Error {
-        Error::new(ErrorKind::Protocol, "the server answered with another number of rows than it counted")
-            .with("table", &self.table)
-            .with("version", self.version.number)
-            .with("offset", offset)
-            .with("wanted", wanted)
-            .with("found", found)
-            .help("run again; if it stays, set scan_mode to row_range and report it to the server's maintainers")
     }
 }
 

@@ -91,3 +91,50 @@ async fn real_versions_and_tags_are_what_lance_reads() {
     let missing = TableRef::new("plain_history").option("tag", "after");
     assert_eq!(read(&source, &missing).await.err().unwrap().kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_every_way_to_scan_reads_every_row_once() {
+    let source = open();
+    let mut comparison = Comparison::new();
+    for (mode, verify) in [("offset", "strict"), ("row_range", "count"), ("dummy_vector", "count"), ("auto", "strict")]
+    {
+        for name in ["plain_history", "stable_history", "third_deleted", "fragments", "empty", "all_deleted"] {
+            for (filter, columns) in [(None, None), (Some("id % 7 < 3 OR name IS NULL"), Some("score,vector,id"))] {
+                let mut table = TableRef::new(name).option("scan_mode", mode).option("verify", verify);
+                let mut case = json!({"sort": "id"});
+                if name != "third_deleted" {
+                    table = table.option("batch_size", "97");
+                }
+                if let Some(filter) = filter {
+                    table = table.option("filter", filter);
+                    case["filter"] = filter.into();
+                }
+                if let Some(columns) = columns {
+                    table = table.option("columns", columns);
+                    case["columns"] = columns.split(',').collect();
+                }
+                comparison.read(&source, &table, case).await;
+            }
+        }
+    }
+    // Rows without a vector are no neighbours, and come all the same.
+    let table = TableRef::new("vectors").option("scan_mode", "dummy_vector").option("batch_size", "7");
+    let no_nan = table.clone().option("vector_column", "v_u8");
+    assert_eq!(
+        read(&source, &no_nan).await.err().unwrap().kind(),
+        ErrorKind::Config,
+        "integers take no query of floats"
+    );
+    let error = read(&source, &table.option("vector_column", "v_f4_8")).await.err().unwrap();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (ErrorKind::Data, "rows are lost in a scan by neighbours: their vectors hold NaN")
+    );
+    let nulls = TableRef::new("vectors").option("filter", "id <> 3").option("batch_size", "7");
+    let nulls = nulls.option("scan_mode", "dummy_vector").option("vector_column", "v_f4_8");
+    comparison.read(&source, &nulls, json!({"sort": "id", "filter": "id <> 3"})).await;
+    print!("{}", comparison.check());
+    let none = TableRef::new("no_vectors").option("scan_mode", "dummy_vector");
+    assert!(read(&source, &none).await.err().unwrap().message().contains("no column of vectors"));
+}
