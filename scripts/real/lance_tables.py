@@ -215,6 +215,12 @@ def blobs(path):
     lance.write_dataset(pa.table(rows, schema=schema), path)
 
 
+def branched(path):
+    """Four rows, and a branch that has three more."""
+    lance.write_dataset(pa.table({"id": [1, 2, 3, 4]}), path)
+    lance.dataset(path).create_branch("dev").insert(pa.table({"id": [10, 11, 12]}))
+
+
 def below_namespaces(root):
     """Tables two namespaces down, and a table that was declared and never written."""
     server = lance.namespace.DirectoryNamespace(root=root)
@@ -262,6 +268,7 @@ def write_all(root):
     history(path("stable_history"), stable=True)
     searched(path("searched"))
     blobs(path("blobs"))
+    branched(path("branched"))
     for number in range(35):
         write(f"small_{number:02}", pa.table({"id": pa.array(range(number), pa.int64())}))
     below_namespaces(root)

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use url::form_urlencoded;
 
 use super::{
     config::{Connection, WantedDialect},
@@ -33,6 +34,8 @@ pub(super) struct LanceClient {
     pub(super) namespace: Arc<[String]>,
     clock: Arc<dyn Clock>,
     headers: Arc<[(&'static str, String)]>,
+    /// The branch whose versions are asked for.
+    pub(super) branch: Option<Arc<str>>,
 }
 
 /// One version of a table. Two tables of one name differ in more than the number.
@@ -83,6 +86,21 @@ struct Described {
     version: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct DescribedColumns {
+    schema: DescribedSchema,
+}
+
+#[derive(Deserialize)]
+struct DescribedSchema {
+    fields: Vec<DescribedField>,
+}
+
+#[derive(Deserialize)]
+struct DescribedField {
+    name: String,
+}
+
 /// A page that was larger than the server could answer: fewer rows may be asked for.
 #[derive(Debug)]
 pub(super) enum Asked {
@@ -130,6 +148,7 @@ impl LanceClient {
             namespace: connection.namespace.clone().into(),
             clock: Arc::clone(&context.clock),
             headers: headers.into(),
+            branch: None,
         })
     }
 
@@ -189,8 +208,12 @@ impl LanceClient {
     pub(super) async fn latest(&self, table: &str) -> Result<Version> {
         match self.dialect().await? {
             Dialect::Namespace => {
-                let listed: Versions =
-                    self.ask_json(table, "version/list/?limit=1&descending=true", &json!({})).await?;
+                let mut path = "version/list/?limit=1&descending=true".to_owned();
+                if let Some(branch) = &self.branch {
+                    path.push_str("&branch=");
+                    path.extend(form_urlencoded::byte_serialize(branch.as_bytes()));
+                }
+                let listed: Versions = self.ask_json(table, &path, &self.on(json!({}))).await?;
                 let latest = listed.versions.into_iter().max_by_key(|version| version.number);
                 latest.ok_or_else(|| {
                     Error::new(ErrorKind::NotFound, "the table has no version: it was declared, and never written")
@@ -199,7 +222,7 @@ impl LanceClient {
             }
             Dialect::Cloud => {
                 let now = self.clock.now().to_rfc3339();
-                let request = self.http.post(table_path(table, "describe/")).idempotent(true).json(&json!({}));
+                let request = self.http.post(table_path(table, "describe/")).idempotent(true).json(&self.on(json!({})));
                 let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
                 if response.status() >= 300 {
                     return Err(faults::of(response.status(), response.body(), table, None));
@@ -218,18 +241,28 @@ impl LanceClient {
     /// # Errors
     /// [`OffsetExpired`](ErrorKind::OffsetExpired) for a version that is not kept; those of the HTTP client.
     pub(super) async fn version(&self, table: &str, number: u64) -> Result<Version> {
-        let body = json!({ "version": number });
+        let body = self.on(json!({ "version": number }));
         match self.dialect().await? {
             Dialect::Namespace => {
                 let response = self.ask(table, "version/describe", &body, Some(number)).await?;
                 parse::<OneVersion>(response.body(), "version/describe").map(|found| found.version)
             }
             Dialect::Cloud => {
-                let listed: Versions = self.ask_json(table, "version/list/", &json!({})).await?;
+                let listed: Versions = self.ask_json(table, "version/list/", &self.on(json!({}))).await?;
                 let found = listed.versions.into_iter().find(|version| version.number == number);
                 found.ok_or_else(|| faults::of(404, b"version", table, Some(number)))
             }
         }
+    }
+
+    /// The names of a version's columns, those that cannot be read too.
+    ///
+    /// # Errors
+    /// Those of the HTTP client; [`Protocol`](ErrorKind::Protocol) when the server does not tell them.
+    pub(super) async fn column_names(&self, table: &str, version: u64) -> Result<Vec<String>> {
+        let body = self.on(json!({ "version": version }));
+        let described: DescribedColumns = self.ask_json(table, "describe/?load_detailed_metadata=true", &body).await?;
+        Ok(described.schema.fields.into_iter().map(|field| field.name).collect())
     }
 
     /// The version that a tag names.
@@ -249,7 +282,7 @@ impl LanceClient {
     /// # Errors
     /// Those of [`LanceClient::query`].
     pub(super) async fn count(&self, table: &str, version: u64, filter: Option<&str>) -> Result<u64> {
-        let mut body = json!({ "version": version });
+        let mut body = self.on(json!({ "version": version }));
         if let Some(filter) = filter {
             body["predicate"] = filter.into();
         }
@@ -263,7 +296,7 @@ impl LanceClient {
     /// [`Config`](ErrorKind::Config) for what the server cannot do; [`OffsetExpired`](ErrorKind::OffsetExpired) for a version
     /// that is not kept; [`NotFound`](ErrorKind::NotFound) for a table that there is not; those of the HTTP client.
     pub(super) async fn query(&self, table: &str, query: &Query) -> Result<Asked> {
-        let body = query.body(self.dialect().await?)?;
+        let body = self.on(query.body(self.dialect().await?)?);
         let request = accepting(self.http.post(table_path(table, "query/")).idempotent(true).json(&body));
         let response = match self.send(request).await {
             Ok(response) => response,

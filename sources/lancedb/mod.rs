@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "the readers are not written yet")]
 
+mod branch;
 mod changes;
 mod client;
 mod config;
@@ -16,6 +17,7 @@ mod neighbours;
 mod offset;
 mod pages;
 mod ranges;
+mod readable;
 mod reader;
 mod search;
 mod snapshot;

@@ -8,10 +8,10 @@ use std::sync::{
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::{
-    client::{Asked, LanceClient, Version},
+    client::{LanceClient, Version},
     config::{QueryOptions, ScanMode, TableOptions, Verify},
-    dialect::Query,
     filter::{self, Names, Predicate},
+    readable::{Readable, schema},
     types::Columns,
 };
 use crate::error::Result;
@@ -79,6 +79,10 @@ impl Snapshot {
         parallelism: usize,
         virtual_columns: &[&str],
     ) -> Result<Self> {
+        let client = match &options.branch {
+            Some(branch) => client.on_branch(table, branch).await?,
+            None => client.clone(),
+        };
         let number = match (number, options.version, &options.tag) {
             (Some(number), ..) | (None, Some(number), _) => Some(number),
             (None, None, Some(tag)) => Some(client.tagged(table, tag).await?),
@@ -88,7 +92,8 @@ impl Snapshot {
             Some(number) => client.version(table, number).await?,
             None => client.latest(table).await?,
         };
-        let whole = schema(client, table, version.number, None).await?;
+        let readable = Readable::of(&client, table, version.number, options).await?;
+        let whole = Arc::clone(&readable.schema);
         let selected = match &options.filter {
             Some(text) => Some(Predicate::Checked(filter::checked(text, Names(&whole))?)),
             None => None,
@@ -96,9 +101,9 @@ impl Snapshot {
         for name in &options.columns {
             Names(&whole).write(&[name], 0).map_err(|error| error.with("table", table))?;
         }
-        let names = names(&whole, options, virtual_columns);
+        let names = names(&whole, options, virtual_columns).or_else(|| (!readable.is_all).then(|| readable.names()));
         let read = match &names {
-            Some(names) => schema(client, table, version.number, Some(names.clone())).await?,
+            Some(names) => schema(&client, table, version.number, Some(names.clone())).await?,
             None => Arc::clone(&whole),
         };
         let columns = Columns::of(&read, options.types()).map_err(|error| error.with("table", table))?;
@@ -111,7 +116,7 @@ impl Snapshot {
             row: AtomicU64::new(u64::from(width(&read)) * 100),
         };
         Ok(Self {
-            client: client.clone(),
+            client,
             table: table.to_owned(),
             version,
             whole,
@@ -156,16 +161,6 @@ fn names(whole: &Schema, options: &TableOptions, virtual_columns: &[&str]) -> Op
         false => options.columns.clone(),
     };
     Some(own.into_iter().chain(added).collect())
-}
-
-/// The schema of a table as a query answers it: the only place where units, zones and extensions are told.
-async fn schema(client: &LanceClient, table: &str, version: u64, columns: Option<Vec<String>>) -> Result<SchemaRef> {
-    // One row, and not none: a limit of 0 means no limit.
-    let query = Query { version: Some(version), limit: 1, columns, ..Query::default() };
-    match client.query(table, &query).await? {
-        Asked::Answer(answer) => Ok(answer.schema),
-        Asked::TooLarge(error) => Err(error),
-    }
 }
 
 /// Bytes of a row before one was seen.

@@ -31,10 +31,11 @@ async fn real_every_choice_of_types_columns_and_rows_is_what_lance_reads() {
     for (connection, options) in [
         (&[][..], json!({"int_mode": "exact", "timestamp_ntz": "ntz", "uuid_format": "binary"})),
         (&[("parallelism", "1")], json!({"batch_size": "1"})),
+        (&[], json!({"vector_format": "binary", "blob_mode": "skip"})),
         (&[("dialect", "namespace")], json!({"with_row_id": "true", "batch_size": "7"})),
     ] {
         let source = open_with(connection);
-        let mut names = vec!["scalars", "nested", "vectors", "case_twins", "empty_types", "wide"];
+        let mut names = vec!["scalars", "nested", "vectors", "case_twins", "empty_types", "wide", "blobs"];
         if options["batch_size"] != "1" {
             names.push("plain_history");
         }
@@ -137,4 +138,19 @@ async fn real_every_way_to_scan_reads_every_row_once() {
     print!("{}", comparison.check());
     let none = TableRef::new("no_vectors").option("scan_mode", "dummy_vector");
     assert!(read(&source, &none).await.err().unwrap().message().contains("no column of vectors"));
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_what_the_server_cannot_read_is_told_and_the_rest_is_read() {
+    let source = open();
+    let error = read(&source, &TableRef::new(UNREADABLE)).await.err().unwrap();
+    assert_eq!((error.kind(), error.get("column")), (ErrorKind::Config, Some("a`b")), "{error}");
+    assert!(read(&source, &TableRef::new(UNREADABLE).option("columns", "id,a`b")).await.is_err());
+    let rest = TableRef::new(UNREADABLE).option("columns", "id").option("filter", "id > 1");
+    assert_eq!(read(&source, &rest).await.unwrap().count(), 2);
+    // The server counts a branch's rows, and then sends those of the main branch.
+    let branch = TableRef::new("branched").option("branch", "dev");
+    assert_eq!(read(&source, &branch).await.err().unwrap().kind(), ErrorKind::Unsupported);
+    assert_eq!(read(&source, &TableRef::new("branched")).await.unwrap().count(), 4);
 }

@@ -54,6 +54,7 @@ const CONNECTION: &[OptionDoc] = &[
 const SCAN: &[OptionDoc] = &[
     table("version", OptionKind::Integer { min: 1, max: i64::MAX }, "Read this version; the latest when absent."),
     table("tag", OptionKind::Text, "Read the version of this tag."),
+    table("branch", OptionKind::Text, "Read this branch, as a snapshot; the main one when absent."),
     table("columns", OptionKind::List, "Columns to read, in this order; all when absent."),
     table("filter", OptionKind::Text, "Rows to read, as a condition in SQL: names in backticks, texts in single quotes."),
     table(
@@ -92,6 +93,18 @@ const SCAN: &[OptionDoc] = &[
     table("timestamp_ntz", OptionKind::Choice(&["utc", "ntz"]), "Timestamps without zone: taken for UTC, or kept so.")
         .default("utc"),
     table("uuid_format", OptionKind::Choice(&["string", "binary"]), "UUIDs as text or as bytes.").default("string"),
+    table(
+        "vector_format",
+        OptionKind::Choice(&["array", "binary"]),
+        "Vectors of floats as arrays, or as the bytes of their elements, little-endian and of their own width.",
+    )
+    .default("array"),
+    table(
+        "blob_mode",
+        OptionKind::Choice(&["descriptor", "skip"]),
+        "Columns whose bytes lie apart from the table: where they lie, or left out; servers do not send the bytes.",
+    )
+    .default("descriptor"),
 ];
 
 const QUERY: &[OptionDoc] = &[

@@ -13,6 +13,7 @@ use crate::{
 pub(in super::super) struct TableOptions {
     pub(in super::super) version: Option<u64>,
     pub(in super::super) tag: Option<String>,
+    pub(in super::super) branch: Option<String>,
     #[serde(default)]
     pub(in super::super) columns: Vec<String>,
     pub(in super::super) filter: Option<String>,
@@ -29,6 +30,8 @@ pub(in super::super) struct TableOptions {
     int_mode: String,
     timestamp_ntz: String,
     uuid_format: String,
+    vector_format: String,
+    blob_mode: String,
     pub(in super::super) query: QueryOptions,
 }
 
@@ -107,12 +110,24 @@ impl TableOptions {
             exact_integers: self.int_mode == "exact",
             keeps_ntz: self.timestamp_ntz == "ntz",
             binary_uuids: self.uuid_format == "binary",
+            binary_vectors: self.vector_format == "binary",
         }
+    }
+
+    /// Whether columns whose bytes lie apart are left out, where columns are not chosen.
+    pub(in super::super) fn skips_blobs(&self) -> bool {
+        self.blob_mode == "skip" && self.columns.is_empty()
     }
 
     fn check(&self, problems: &mut Problems) {
         if self.version.is_some() && self.tag.is_some() {
             problems.add("give either 'version' or 'tag'");
+        }
+        if self.branch.is_some() && self.tag.is_some() {
+            problems.add("give either 'branch' or 'tag'");
+        }
+        if self.branch.is_some() && !matches!(self.ingestion_type, IngestionChoice::Auto | IngestionChoice::Snapshot) {
+            problems.add("a branch is read as a snapshot: leave 'ingestion_type' out");
         }
         let query = &self.query;
         if let (Some(lower), Some(upper)) = (query.lower_bound, query.upper_bound)

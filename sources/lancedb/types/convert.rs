@@ -33,6 +33,8 @@ pub(super) enum Convert {
     Uuid,
     /// Floats out of their upper halves.
     Bfloat16,
+    /// Vectors as the bytes of their elements.
+    VectorBytes,
     /// Values out of a dictionary or of runs, then converted.
     Unpack(DataType, Box<Convert>),
     /// Elements of lists.
@@ -88,6 +90,7 @@ impl Convert {
             Self::Duration(unit) => leaf::duration(array, *unit)?,
             Self::Uuid => leaf::uuid(array)?,
             Self::Bfloat16 => leaf::bfloat16(array)?,
+            Self::VectorBytes => leaf::vector_bytes(array)?,
             Self::Unpack(values, convert) => convert.apply(&cast(array, values)?)?,
             Self::List(element) => list(array, element)?,
             Self::Struct(members) => Arc::new(structure(array.as_struct(), members)?),

@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray, StringBuilder, TimestampMicrosecondArray},
+    array::{
+        Array, ArrayRef, AsArray, BinaryArray, Int64Array, PrimitiveArray, StringBuilder, TimestampMicrosecondArray,
+    },
+    buffer::OffsetBuffer,
     datatypes::{DataType, Float32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType},
     error::ArrowError,
 };
@@ -106,6 +109,27 @@ pub(super) fn bfloat16(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(widened.collect::<PrimitiveArray<Float32Type>>()))
 }
 
+/// Vectors as the bytes of their elements, which are not copied.
+pub(super) fn vector_bytes(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let wrong = |what: &str| ArrowError::InvalidArgumentError(what.to_owned());
+    let vectors = array.as_fixed_size_list_opt().ok_or_else(|| wrong("not a column of vectors"))?;
+    let elements = vectors.values().to_data();
+    let size = vectors.value_length() as usize;
+    for row in (0..vectors.len()).filter(|row| vectors.is_valid(*row)) {
+        if elements.nulls().is_some_and(|nulls| nulls.slice(row * size, size).null_count() > 0) {
+            return Err(wrong("a vector has an element that is null, which bytes cannot tell"));
+        }
+    }
+    let width = elements.data_type().primitive_width().ok_or_else(|| wrong("not vectors of numbers"))?;
+    let bytes = elements.buffers()[0].slice_with_length(elements.offset() * width, elements.len() * width);
+    let lengths = std::iter::repeat_n(size * width, vectors.len());
+    if size.saturating_mul(width).saturating_mul(vectors.len()) > i32::MAX as usize {
+        return Err(wrong("the vectors of one page have more than 2 GiB: lower batch_size"));
+    }
+    let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
+    Ok(Arc::new(BinaryArray::try_new(offsets, bytes, vectors.nulls().cloned())?))
+}
+
 fn fixed(array: &ArrayRef) -> Result<&arrow::array::FixedSizeBinaryArray, ArrowError> {
     array
         .as_fixed_size_binary_opt()
@@ -115,8 +139,8 @@ fn fixed(array: &ArrayRef) -> Result<&arrow::array::FixedSizeBinaryArray, ArrowE
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        DurationSecondArray, FixedSizeBinaryArray, Time32SecondArray, Time64MicrosecondArray, Time64NanosecondArray,
-        TimestampNanosecondArray, TimestampSecondArray,
+        DurationSecondArray, FixedSizeBinaryArray, FixedSizeListArray, Time32SecondArray, Time64MicrosecondArray,
+        Time64NanosecondArray, TimestampNanosecondArray, TimestampSecondArray,
     };
 
     use super::*;
@@ -163,6 +187,24 @@ mod tests {
         assert_eq!(micros.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(-2_000_000), None]);
         let longest: ArrayRef = Arc::new(DurationSecondArray::from(vec![i64::MAX]));
         assert!(duration(&longest, TimeUnit::Second).is_err());
+    }
+
+    #[test]
+    fn vectors_are_the_bytes_of_their_elements() {
+        let rows = [Some(vec![Some(1.0), Some(f32::NAN)]), None, Some(vec![Some(-0.0), Some(3.5)])];
+        let vectors: ArrayRef = Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, 2));
+        let bytes = |array: &ArrayRef, row| -> Option<Vec<u8>> {
+            let bytes = vector_bytes(array).unwrap();
+            let bytes = bytes.as_binary::<i32>();
+            bytes.is_valid(row).then(|| bytes.value(row).to_vec())
+        };
+        let wanted = |a: f32, b: f32| Some([a.to_le_bytes(), b.to_le_bytes()].concat());
+        assert_eq!(bytes(&vectors, 0), wanted(1.0, f32::NAN));
+        assert_eq!((bytes(&vectors, 1), bytes(&vectors, 2)), (None, wanted(-0.0, 3.5)));
+        assert_eq!(bytes(&vectors.slice(2, 1), 0), wanted(-0.0, 3.5));
+        let holes = [Some(vec![Some(1.0), None])];
+        let holes: ArrayRef = Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(holes, 2));
+        assert!(vector_bytes(&holes).unwrap_err().to_string().contains("null"));
     }
 
     #[test]

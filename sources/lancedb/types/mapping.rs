@@ -25,6 +25,8 @@ pub(in super::super) struct TypeOptions {
     pub(in super::super) keeps_ntz: bool,
     /// UUIDs stay binary; otherwise they are text.
     pub(in super::super) binary_uuids: bool,
+    /// Vectors of floats are the bytes of their elements; otherwise they are arrays.
+    pub(in super::super) binary_vectors: bool,
 }
 
 /// A column in Spark's types, and how its values get there.
@@ -80,6 +82,9 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
         T::Duration(unit) => Mapped::by(DataType::Long, Convert::Duration(*unit)),
         T::Interval(_) => Mapped::by(DataType::String, Convert::Cast(T::Utf8)),
         T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s),
+        T::FixedSizeList(e, _) if options.binary_vectors && e.data_type().is_floating() => {
+            Mapped::by(DataType::Binary, Convert::VectorBytes)
+        }
         T::List(e) | T::LargeList(e) | T::ListView(e) | T::LargeListView(e) | T::FixedSizeList(e, _) => {
             let Some(inner) = element(e)? else { return Ok(None) };
             let array = ArrayType { element: inner.data_type, contains_null: e.is_nullable() };
