@@ -3,7 +3,8 @@
     lance_search.py DIR < cases.json
 
 Prints one JSON array for each case: the rows found, each as [id, measure], the best first. `by` is `scanner` (Lance, with its
-indexes), `measure` (numpy over every row) or `client` (lancedb, hybrid).
+indexes), `measure` (numpy over every row), `client` (lancedb, hybrid), or `filter`: the ids that a condition selects, or how it
+was refused.
 """
 
 import json
@@ -51,6 +52,14 @@ def client(root, case):
     query = table.search(query_type="hybrid").vector(case["vector"]).text(case["words"]).limit(case["k"])
     found = query.rerank(RRFReranker(return_score="all")).to_list()
     return [[row["id"], row["_relevance_score"]] for row in found]
+
+
+def filter(root, case):
+    try:
+        dataset = lance.dataset(os.path.join(root, f"{case['table']}.lance"))
+        return dataset.to_table(columns=["id"], filter=case["filter"])["id"].to_pylist()
+    except (ValueError, OSError) as error:
+        return {"refused": str(error)[:200]}
 
 
 if __name__ == "__main__":

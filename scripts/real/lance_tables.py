@@ -215,6 +215,38 @@ def blobs(path):
     lance.write_dataset(pa.table(rows, schema=schema), path)
 
 
+def filtered():
+    """Few values, many of them null, so that random conditions select some rows and not others."""
+    texts = [None, "", "a", "b", "A", "a%", "it's", "x; --", "`", "é", "a_b", "' OR 1=1"]
+    rows = range(132)
+    return pa.table({
+        "id": pa.array(rows, pa.int64()),
+        "a": pa.array([None if row % 7 == 0 else row % 7 - 3 for row in rows], pa.int64()),
+        "t": pa.array([texts[row % 12] for row in rows]),
+        "f": pa.array([None if row % 5 == 0 else (row % 5 - 2) / 2 for row in rows], pa.float64()),
+        "flag": pa.array([(None, True, False)[row % 3] for row in rows]),
+        "has space": pa.array([texts[row % 11] for row in rows]),
+        "select": pa.array([row % 4 for row in rows], pa.int32()),
+    })
+
+
+def literals():
+    """Ends of ranges and odd values of every type that a condition of ours may compare with."""
+    micros = [None, 0, -1, 1, 253_402_300_799_999_999, -62_135_596_800_000_000, 1_706_700_645_123_456, 999_999]
+    return pa.table({
+        "id": pa.array(range(8), pa.int64()),
+        "i64": pa.array([None, 0, -1, 2**63 - 1, -(2**63), 7, -7, 10**18], pa.int64()),
+        "u64": pa.array([None, 0, 1, 2**63, 2**64 - 1, 2**63 - 1, 7, 10**19], pa.uint64()),
+        "f64": pa.array([None, 0.0, -1.5, 1e300, -1e-300, 5e-324, 0.1, 123456789.123456789], pa.float64()),
+        "text": pa.array([None, "", "'", "''; --", "\\", "é\U0001f600", "a\nb", "\"x`"]),
+        "flag": pa.array([None, True, False, True, False, None, True, False]),
+        "day": pa.array([None, 0, -1, 19_753, 2_932_896, -719_162, 1, 20_000], pa.int32()).cast(pa.date32()),
+        "at": pa.array(micros, pa.int64()).cast(pa.timestamp("us")),
+        "at_utc": pa.array(micros, pa.int64()).cast(pa.timestamp("us", "UTC")),
+        "data": pa.array([None, b"", b"\x00", b"\xff\x00", b"'", b"--", b"abc", b"\xff\xff"]),
+    })
+
+
 def branched(path):
     """Four rows, and a branch that has three more."""
     lance.write_dataset(pa.table({"id": [1, 2, 3, 4]}), path)
@@ -250,6 +282,8 @@ def write_all(root):
     write("nested", nested())
     write("vectors", vectors())
     write("no_vectors", people(1500).drop_columns(["vector"]))
+    write("filtered", filtered(), max_rows_per_file=50)
+    write("literals", literals())
     write("empty", people(0))
     write("empty_types", scalars().slice(0, 0))
     write("wide", pa.table({f"c{n:03}": pa.array([None, n, *range(28)], pa.int32()) for n in range(600)}))

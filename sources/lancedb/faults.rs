@@ -29,6 +29,9 @@ const OF_THE_REQUEST: &[&str] = &[
     "does not exist",
     "not supported",
     "cannot be cast",
+    "Error applying filter",
+    "Cast error",
+    "Divide by zero",
 ];
 
 /// What a 500 says when the answer is too large to be built.
@@ -115,6 +118,8 @@ mod tests {
     fn the_body_decides_whether_a_500_is_worth_a_repetition() {
         let filter = br#"{"error":"lance error: Invalid user input: Schema error: No field named q., /root/.cargo/x.rs:1","code":18}"#;
         assert!(is_final(500, filter) && !is_final(503, filter));
+        let values = br#"{"error":"Execution { message: \"Error applying filter expression to batch: Arrow error: Cast error: Cannot cast string ''","code":18}"#;
+        assert!(is_final(500, values));
         assert!(!is_final(500, br#"{"error":"IO error: connection reset","code":18}"#));
         assert!(is_too_large(500, b"Arrow error: Offset overflow error") && is_too_large(413, b""));
         let error = of(500, filter, "people", Some(3));

@@ -1,5 +1,7 @@
 //! The LanceDB source.
 
+mod expression;
 mod real;
+mod real_filters;
 mod real_searches;
 mod real_tables;

@@ -5,6 +5,8 @@
 mod lexer;
 mod names;
 mod predicate;
+#[cfg(test)]
+mod real;
 mod text;
 
 pub(super) use names::Names;

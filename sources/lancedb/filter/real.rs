@@ -1,0 +1,99 @@
+//! Typed conditions against Lance's own REST server; `scripts/real-servers start lance` starts it.
+
+use std::env;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Scalar},
+    compute::kernels::cmp,
+    datatypes::{
+        DataType, Date32Type, Float64Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, UInt64Type,
+    },
+};
+
+use super::{Comparison, Literal, Names, Predicate};
+use crate::{
+    error::ErrorKind,
+    options::Options,
+    registry::Context,
+    sources::lancedb::{
+        client::{Asked, LanceClient},
+        config::Connection,
+        dialect::Query,
+    },
+};
+
+fn literal(column: &ArrayRef, row: usize) -> Option<Literal> {
+    Some(match column.data_type() {
+        _ if column.is_null(row) => return None,
+        DataType::Int64 => Literal::Long(column.as_primitive::<Int64Type>().value(row)),
+        DataType::UInt64 => Literal::UnsignedLong(column.as_primitive::<UInt64Type>().value(row)),
+        DataType::Float64 => Literal::Double(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Utf8 => Literal::Text(column.as_string::<i32>().value(row).to_owned()),
+        DataType::Boolean => Literal::Boolean(column.as_boolean().value(row)),
+        DataType::Date32 => Literal::Date(column.as_primitive::<Date32Type>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Literal::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
+        DataType::Binary => Literal::Binary(column.as_binary::<i32>().value(row).to_vec()),
+        other => panic!("no literal of {other}"),
+    })
+}
+
+fn matching(column: &ArrayRef, comparison: Comparison, row: usize) -> u64 {
+    let value = Scalar::new(column.slice(row, 1));
+    let compare = match comparison {
+        Comparison::Equal => cmp::eq,
+        Comparison::Less => cmp::lt,
+        Comparison::AtMost => cmp::lt_eq,
+        Comparison::More => cmp::gt,
+        Comparison::AtLeast => cmp::gt_eq,
+    };
+    compare(column, &value).unwrap().true_count() as u64
+}
+
+async fn literals() -> (LanceClient, SchemaRef, Vec<ArrayRef>) {
+    let url = env::var("LAKEFLOW_TEST_LANCE_URL").expect("run scripts/real-servers start lance");
+    let connection = Connection::parse(&Options::new().with("uri", url)).unwrap();
+    let client = LanceClient::new(&connection, &Context::new()).unwrap();
+    let query = Query { version: Some(1), limit: 100, ..Query::default() };
+    let Asked::Answer(answer) = client.query("literals", &query).await.unwrap() else { panic!("too large") };
+    (client, answer.schema, answer.batches[0].columns().to_vec())
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_typed_conditions_select_what_arrow_selects() {
+    let (client, schema, columns) = literals().await;
+    let mut compared = 0;
+    for (field, column) in schema.fields().iter().zip(&columns) {
+        let name = Names(&schema).write(&[field.name()], 0).unwrap();
+        for row in 0..column.len() {
+            let Some(literal) = literal(column, row) else { continue };
+            let one_of = Predicate::In(name.clone(), vec![literal.clone()]).to_text().unwrap();
+            let found = client.count("literals", 1, Some(&one_of)).await.unwrap_or_else(|e| panic!("{one_of}: {e}"));
+            assert_eq!(found, matching(column, Comparison::Equal, row), "{one_of}");
+            for comparison in
+                [Comparison::Equal, Comparison::Less, Comparison::AtMost, Comparison::More, Comparison::AtLeast]
+            {
+                let text = Predicate::Compare(name.clone(), comparison, literal.clone()).to_text().unwrap();
+                let found = client.count("literals", 1, Some(&text)).await.unwrap_or_else(|e| panic!("{text}: {e}"));
+                assert_eq!(found, matching(column, comparison, row), "{text}");
+                compared += 1;
+            }
+        }
+        let missing = Predicate::IsNull(name).to_text().unwrap();
+        assert_eq!(client.count("literals", 1, Some(&missing)).await.unwrap(), column.null_count() as u64, "{missing}");
+    }
+    assert!(compared > 300, "{compared}");
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_values_of_another_type_are_refused_once() {
+    let (client, ..) = literals().await;
+    let before = client.http.activity().requests;
+    let wrong = Predicate::Compare("`i64`".to_owned(), Comparison::Equal, Literal::Text("MARKER".to_owned()));
+    let error = client.count("literals", 1, Some(&wrong.to_text().unwrap())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert_eq!(client.http.activity().requests, before + 1, "a refusal was asked for again");
+}
