@@ -241,16 +241,33 @@ def spark_names(names):
     return renamed
 
 
+# Rows compared at a time.
+WINDOW = 100_000
+
+
 def compare(root, case):
     """How many rows and values were compared; raises what differs."""
     options = case.get("options", {})
     dataset = lance.dataset(location(root, case["table"]), version=case.get("version"))
-    local = dataset.to_table(columns=case.get("columns"), filter=case.get("filter"),
-                             with_row_id=options.get("with_row_id") == "true").combine_chunks()
+    wanted = {"columns": case.get("columns"), "filter": case.get("filter"),
+              "with_row_id": options.get("with_row_id") == "true"}
+    rows = dataset.count_rows(filter=case.get("filter"))
     with pa.memory_map(case["file"]) as file:
-        found = pa.ipc.open_file(file).read_all().combine_chunks()
-    if "sort" in case:
-        local, found = (table.take(pa.compute.sort_indices(table[case["sort"]])) for table in (local, found))
+        found = pa.ipc.open_file(file).read_all()
+        assert found.num_rows == rows, f"{found.num_rows} rows, not {rows}"
+        if "sort" in case:
+            parts = [table.take(pa.compute.sort_indices(table[case["sort"]])) for table in
+                     (dataset.to_table(**wanted), found)]
+            return compare_part(*parts, options)
+        compared = 0
+        for start in range(0, max(rows, 1), WINDOW):
+            local = dataset.to_table(offset=start, limit=WINDOW, **wanted)
+            compared += compare_part(local, found.slice(start, WINDOW), options)[1]
+        return rows, compared
+
+
+def compare_part(local, found, options):
+    local, found = local.combine_chunks(), found.combine_chunks()
     wanted = Wanted(options)
     skipped = [] if options.get("blob_mode") != "skip" else [f.name for f in local.schema if is_blob(f)]
     columns = []

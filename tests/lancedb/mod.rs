@@ -4,4 +4,5 @@ mod expression;
 mod real;
 mod real_filters;
 mod real_searches;
+mod real_size;
 mod real_tables;
