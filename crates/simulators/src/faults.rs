@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use hyper::HeaderMap;
 
 use crate::server::{Delivery, Reply};
 
@@ -25,8 +26,12 @@ pub enum Fault {
     CutOff,
     /// Half of the body, sent as if it were all.
     Truncated,
+    /// So many bytes of the body, sent as if they were all.
+    CutAt(u64),
     /// The connection is closed without an answer.
     NoAnswer,
+    /// Status 500 with the protocol's error body, which repeats the request's headers.
+    Echo,
     /// Status 200 with an HTML login page.
     Html,
     /// Status 200 with an empty body.
@@ -180,18 +185,30 @@ impl FaultPlan {
     }
 }
 
+impl Fault {
+    /// The other origin of the server in place of the word `other-origin`.
+    pub(crate) fn towards(self, other_origin: &str) -> Self {
+        match self {
+            Self::Redirect(target) if target == "other-origin" => Self::Redirect(other_origin.to_owned()),
+            fault => fault,
+        }
+    }
+}
+
 /// Plays a fault on the right answer; `error` makes the protocol's error body: content type and text.
 pub(crate) fn play(
     fault: &Fault,
     reply: Reply,
     path_and_query: &str,
+    headers: &HeaderMap,
     now: DateTime<Utc>,
     error: impl Fn(&str) -> (&'static str, String),
 ) -> Reply {
-    let error_reply = |status: u16| {
-        let (content_type, body) = error("a fault that the script asked for");
+    let failed = |status: u16, message: &str| {
+        let (content_type, body) = error(message);
         Reply::new(status, content_type, body)
     };
+    let error_reply = |status: u16| failed(status, "a fault that the script asked for");
     match fault {
         Fault::Status { status, retry_after } => {
             let reply = error_reply(*status);
@@ -206,7 +223,12 @@ pub(crate) fn play(
         }
         Fault::CutOff => Reply { delivery: Delivery::CutOff, ..reply },
         Fault::Truncated => Reply { delivery: Delivery::Truncated, ..reply },
+        Fault::CutAt(bytes) => {
+            let end = usize::try_from(*bytes).unwrap_or(usize::MAX).min(reply.body.len());
+            Reply { body: reply.body.slice(..end), ..reply }
+        }
         Fault::NoAnswer => Reply { delivery: Delivery::NoAnswer, ..reply },
+        Fault::Echo => failed(500, &format!("the request could not be handled: {headers:?}")),
         Fault::Html => Reply::new(200, "text/html; charset=utf-8", "<html><body><h1>Sign in</h1></body></html>"),
         Fault::Empty => Reply::new(200, error("").0, ""),
         Fault::ErrorAsSuccess => error_reply(200),
@@ -267,6 +289,8 @@ impl FromStr for Fault {
         Ok(match word {
             "cut-off" => Self::CutOff,
             "truncated" => Self::Truncated,
+            "cut-at" => Self::CutAt(number(argument)?),
+            "echo" => Self::Echo,
             "no-answer" => Self::NoAnswer,
             "html" => Self::Html,
             "empty" => Self::Empty,
@@ -289,8 +313,8 @@ impl FromStr for Fault {
             }
             _ => {
                 return Err(format!(
-                    "`{text}` is no fault; use status:CODE[:after:S|:after-date:S], cut-off, truncated, no-answer, html, \
-                     empty, error-as-success, wrong-content-type, slow:MS, drip:MS or redirect:URL"
+                    "`{text}` is no fault; use status:CODE[:after:S|:after-date:S], cut-off, truncated, cut-at:BYTES, no-answer, \
+                     echo, html, empty, error-as-success, wrong-content-type, slow:MS, drip:MS or redirect:URL"
                 ));
             }
         })

@@ -10,6 +10,7 @@ mod error;
 pub mod faults;
 pub mod fhir;
 pub mod journal;
+pub mod lancedb;
 pub mod oauth;
 pub mod osipi;
 pub mod personality;

@@ -21,6 +21,9 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::SimError;
 
+/// Bytes of the server's stack: conditions that clients send may be deeply nested.
+const STACK: usize = 16 << 20;
+
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -209,7 +212,7 @@ impl Bound {
         };
         let load = Arc::new(Load::default());
         let shared = load.clone();
-        let thread = std::thread::Builder::new().name("simulator".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("simulator".into()).stack_size(STACK).spawn(move || {
             runtime.block_on(async move {
                 for listener in listeners {
                     tokio::spawn(accept(listener, handler.clone(), shared.clone()));

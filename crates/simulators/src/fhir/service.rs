@@ -16,7 +16,7 @@ use super::{
     store::Store,
 };
 use crate::{
-    faults::{Fault, FaultPlan, play},
+    faults::{FaultPlan, play},
     journal::Journal,
     oauth::TokenServer,
     server::{Handler, Reply, Request},
@@ -162,14 +162,6 @@ impl Service {
             }
         }
     }
-
-    /// The other origin in place of the word `other-origin`.
-    fn resolved(&self, fault: Fault) -> Fault {
-        match fault {
-            Fault::Redirect(target) if target == "other-origin" => Fault::Redirect(self.other_origin.clone()),
-            fault => fault,
-        }
-    }
 }
 
 impl Handler for Service {
@@ -177,10 +169,10 @@ impl Handler for Service {
         let path_and_query = request.path_and_query();
         let now = self.config.clock.now();
         let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
-        let fault = fault.map(|fault| self.resolved(fault));
+        let fault = fault.map(|fault| fault.towards(&self.other_origin));
         let mut reply = self.route(request);
         if let Some(fault) = &fault {
-            reply = play(fault, reply, &path_and_query, now, |message| {
+            reply = play(fault, reply, &path_and_query, &request.headers, now, |message| {
                 (FHIR_JSON, outcome::text("error", "transient", message))
             });
         }

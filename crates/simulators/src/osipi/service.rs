@@ -140,7 +140,7 @@ impl Handler for Service {
         let fault = self.faults.decide(request.method.as_str(), &path_and_query, request.path == TOKEN_PATH);
         let mut reply = self.respond(request, Ticks::from(now)).unwrap_or_else(|refused| *refused);
         if let Some(fault) = &fault {
-            reply = play(fault, reply, &path_and_query, now, |message| {
+            reply = play(fault, reply, &path_and_query, &request.headers, now, |message| {
                 (JSON, Refusal::new(500, message).body().to_string())
             });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hyper::Method;
+use hyper::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::{
@@ -216,7 +216,9 @@ fn one(call: &Call<'_>, world: &mut World, request: &SubRequest, url: &str) -> O
         let Some(fault) = fault else { return answer };
         let reply = answer.unwrap_or_else(Reply::from);
         let now = call.config.clock.now();
-        Ok(play(&fault, reply, &path_and_query, now, |text| (JSON, Refusal::new(500, text).body().to_string())))
+        Ok(play(&fault, reply, &path_and_query, &HeaderMap::new(), now, |text| {
+            (JSON, Refusal::new(500, text).body().to_string())
+        }))
     });
     match answer {
         Ok(reply) => Outcome::of(reply),
