@@ -169,6 +169,8 @@ impl LanceClient {
     }
 
     async fn send(&self, mut request: Request) -> Result<Response> {
+        // The same however often it is sent, so that server logs show it as one.
+        request = request.header("x-request-id", request_id());
         for (name, value) in self.headers.iter() {
             request = request.header(name, value);
         }
@@ -321,6 +323,13 @@ fn too_large_or(error: Error, table: &str) -> Result<Asked> {
     let is_too_large = faults::is_too_large(status, error.get("detail").unwrap_or_default().as_bytes());
     let error = error.with("table", table);
     if is_too_large { Ok(Asked::TooLarge(error)) } else { Err(error) }
+}
+
+/// A random UUID.
+fn request_id() -> String {
+    let bits = fastrand::u128(..) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn accepting(request: Request) -> Request {

@@ -6,3 +6,4 @@ mod real_filters;
 mod real_searches;
 mod real_size;
 mod real_tables;
+mod wire;

@@ -102,10 +102,12 @@ impl Connection {
         if let Some(uri) = self.uri.as_deref().filter(|uri| !uri.starts_with("db://")) {
             return Err(match uri.contains("://") && !uri.starts_with("file:") {
                 true => {
-                    "buckets are read through a Lance REST server: see 'Local datasets and buckets' in the source's README"
+                    "a bucket is read through Lance's own server: run 'scripts/lance-adapter BUCKET', then \
+                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's DESIGN.md"
                 }
                 false => {
-                    "folders are read through a Lance REST server: see 'Local datasets and buckets' in the source's README"
+                    "a folder is read through Lance's own server: run 'scripts/lance-adapter FOLDER', then \
+                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's DESIGN.md"
                 }
             });
         }
@@ -192,8 +194,8 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_and_no_secret() {
         for (pairs, part) in [
-            (&[("uri", "/data/lance")][..], "folders are read through"),
-            (&[("uri", "s3://bucket/x")], "buckets are read through"),
+            (&[("uri", "/data/lance")][..], "run 'scripts/lance-adapter FOLDER'"),
+            (&[("uri", "s3://bucket/x")], "run 'scripts/lance-adapter BUCKET'"),
             (&[("uri", "db://a.b"), ("api_key", "MARKER")], "1 to 63 letters"),
             (&[("uri", "http://u:MARKER@h")], "user name or password"),
             (&[("uri", "http://h"), ("host_override", "http://h")], "address once"),
