@@ -73,6 +73,8 @@ async fn old_versions_stay_until_they_are_cleaned_up_and_tags_keep_them() {
     server.database().clean_up("t", 5).unwrap();
     assert_eq!(server.database().versions("t").unwrap(), [3, 5, 6]);
     assert_eq!(told(&server, "table/t/tags/version/", &json!({"tag": "before"})).await["version"], 3);
+    let tags = told(&server, "table/t/tags/list/", &json!({})).await;
+    assert_eq!(tags["before"]["version"], 3, "the official client takes the bare map");
     assert_eq!(rows(&server, json!({"version": 3})).await.num_rows(), 9);
     for path in ["table/t/query/", "table/t/count_rows/", "table/t/describe/", "table/t/version/describe"] {
         let (status, text) = refused(&server, path, &json!({"k": 1, "vector": [], "version": 4})).await;

@@ -99,7 +99,10 @@ impl Call<'_> {
                     (tag.clone(), json!({ "version": number, "manifestSize": size, "manifest_size": size }))
                 };
                 let tags: Map<String, Value> = table.tags.iter().map(shown).collect();
-                Ok(json_reply(&json!({ "tags": tags })))
+                Ok(json_reply(&match self.config.dialect {
+                    Dialect::Cloud => Value::Object(tags),
+                    Dialect::Namespace => json!({ "tags": tags }),
+                }))
             }
             ["tags", "version"] => {
                 let tag = asked.tag.ok_or_else(|| Refusal::body("missing field `tag`"))?;

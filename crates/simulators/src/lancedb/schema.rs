@@ -44,6 +44,10 @@ fn shown_type(data_type: &DataType, dialect: Dialect) -> Result<Value, Refusal> 
         DataType::Struct(fields) => nested("struct", fields.iter().map(AsRef::as_ref).collect())?,
         DataType::Map(entries, _) if dialect == Dialect::Namespace => nested("map", vec![entries])?,
         DataType::Dictionary(_, value) if dialect == Dialect::Namespace => return shown_type(value, dialect),
+        DataType::FixedSizeBinary(size) => {
+            let shown = Map::from_iter([("type".to_owned(), Value::from("fixed_size_binary"))]);
+            with_length(shown, i64::from(*size))
+        }
         other => {
             let mut shown = Map::new();
             match dialect {
@@ -92,7 +96,6 @@ fn logical(data_type: &DataType) -> Option<String> {
         DataType::Duration(of) => format!("duration:{}", unit(of)),
         DataType::Decimal128(precision, scale) => format!("decimal:128:{precision}:{scale}"),
         DataType::Decimal256(precision, scale) => format!("decimal:256:{precision}:{scale}"),
-        DataType::FixedSizeBinary(size) => format!("fixed_size_binary:{size}"),
         DataType::Dictionary(key, value) => format!("dict:{}:{}:false", logical(value)?, logical(key)?),
         other => return simple(other).map(str::to_owned),
     })
@@ -134,7 +137,6 @@ fn plain(data_type: &DataType) -> (&'static str, Option<i64>) {
         DataType::Duration(_) => ("duration", None),
         DataType::Decimal128(precision, scale) => ("decimal128", decimal(*precision, *scale)),
         DataType::Decimal256(precision, scale) => ("decimal256", decimal(*precision, *scale)),
-        DataType::FixedSizeBinary(size) => ("fixed_size_binary", Some(i64::from(*size))),
         other => (simple(other).unwrap_or("null"), None),
     }
 }
