@@ -19,7 +19,7 @@ const SIGKILL: i32 = 9;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a started process ended.
-enum End {
+pub(crate) enum End {
     Killed,
     Finished,
     /// A fault of the source was more than a run can mend: the next run goes on.
@@ -87,7 +87,8 @@ fn scenario(seed: u64, sum: &mut Tally) {
             let spare = attempt > 6 || random.u8(0..8) == 0;
             let lines = if round == 0 { 14 } else { 7 };
             let moment = (!spare).then(|| (random.usize(0..lines), Duration::from_micros(random.u64(0..60_000))));
-            match run_until(&source, dir.path(), moment, random.u64(20..200), faulty) {
+            let sync = Sync { tables: &TABLES, options: &[], commit_rows: random.u64(20..200), faulty };
+            match sync.run_until(&source, dir.path(), moment) {
                 End::Killed => {
                     sum.kills += 1;
                     TABLES.iter().for_each(|table| assert_partial(&source, table, dir.path(), seed));
@@ -106,38 +107,51 @@ fn scenario(seed: u64, sum: &mut Tally) {
     }
 }
 
-/// Starts a sync; kills it after so many lines of output and a further delay, when a moment is given.
-fn run_until(source: &Source, to: &Path, moment: Option<(usize, Duration)>, commit_rows: u64, faulty: bool) -> End {
-    let mut child = program()
-        .arg("sync")
-        .args(source.connection())
-        .args(TABLES.iter().flat_map(|table| ["--table", table]))
-        .args(["--table-option", "page_size=20", "--table-option", "max_records_per_batch=20"])
-        .args(["--commit-rows", &commit_rows.to_string(), "--to", to.to_str().unwrap(), "--format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = listen(&mut child);
-    let mut said = String::new();
-    if let Some((events, delay)) = moment {
-        let mut heard = 0;
-        while let Some(line) = (heard < events).then(|| lines.recv_timeout(PATIENCE).ok()).flatten() {
-            heard += 1;
+/// A sync that can be killed.
+pub(crate) struct Sync<'a> {
+    pub(crate) tables: &'a [&'a str],
+    /// Further table options.
+    pub(crate) options: &'a [&'a str],
+    pub(crate) commit_rows: u64,
+    /// Whether the source may be more broken than a run can mend.
+    pub(crate) faulty: bool,
+}
+
+impl Sync<'_> {
+    /// Starts it; kills it after so many lines of output and a further delay, when a moment is given.
+    pub(crate) fn run_until(&self, source: &Source, to: &Path, moment: Option<(usize, Duration)>) -> End {
+        let mut child = program()
+            .arg("sync")
+            .args(source.connection())
+            .args(self.tables.iter().flat_map(|table| ["--table", table]))
+            .args(["--table-option", "page_size=20", "--table-option", "max_records_per_batch=20"])
+            .args(self.options.iter().flat_map(|option| ["--table-option", option]))
+            .args(["--commit-rows", &self.commit_rows.to_string(), "--to", to.to_str().unwrap(), "--format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = listen(&mut child);
+        let mut said = String::new();
+        if let Some((events, delay)) = moment {
+            let mut heard = 0;
+            while let Some(line) = (heard < events).then(|| lines.recv_timeout(PATIENCE).ok()).flatten() {
+                heard += 1;
+                said.push_str(&line);
+            }
+            std::thread::sleep(delay);
+            child.kill().unwrap();
+        }
+        while let Ok(line) = lines.recv_timeout(PATIENCE) {
             said.push_str(&line);
         }
-        std::thread::sleep(delay);
-        child.kill().unwrap();
-    }
-    while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        said.push_str(&line);
-    }
-    let output = child.wait_with_output().unwrap();
-    match (output.status.signal(), output.status.code()) {
-        (Some(SIGKILL), _) => End::Killed,
-        (_, Some(0)) => End::Finished,
-        (_, Some(1 | 4 | 5)) if faulty => End::GaveUp,
-        other => panic!("the sync ended with {other:?}: {}{said}", String::from_utf8_lossy(&output.stderr)),
+        let output = child.wait_with_output().unwrap();
+        match (output.status.signal(), output.status.code()) {
+            (Some(SIGKILL), _) => End::Killed,
+            (_, Some(0)) => End::Finished,
+            (_, Some(1 | 4 | 5)) if self.faulty => End::GaveUp,
+            other => panic!("the sync ended with {other:?}: {}{said}", String::from_utf8_lossy(&output.stderr)),
+        }
     }
 }
 

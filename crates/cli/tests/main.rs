@@ -7,6 +7,7 @@ mod demo;
 mod destination;
 mod docs;
 mod failures;
+mod history;
 mod kill;
 mod pi;
 mod secrets;

@@ -189,7 +189,7 @@ pub(crate) fn rows(table: &Path) -> Rows {
 }
 
 /// The data files of a Delta table's newest version; none when there is no table.
-fn files(table: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(table: &Path) -> Vec<PathBuf> {
     if !table.join("_delta_log").is_dir() {
         return Vec::new();
     }

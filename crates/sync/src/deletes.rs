@@ -19,10 +19,10 @@ use crate::{
     flow::Flow,
     job::SyncOptions,
     keys::KeyCodec,
-    merge::{Incoming, Merge, Rule, Suspects},
+    merge::{Incoming, Suspects},
     receipt::Counts,
-    rows::{always_overtaken, layout, null_key, operation, remove},
-    scan::Scanner,
+    rows::{always_overtaken, null_key, operation, remove},
+    settle::Settler,
     shape::Shape,
     staging::Staging,
     table::{DataFile, Table},
@@ -42,7 +42,7 @@ pub(crate) struct DeletesFlow<'a> {
     /// When the run began in which the rows flow has caught up, if it has.
     caught_up_from: Option<DateTime<Utc>>,
     codec: KeyCodec,
-    deletion_codec: KeyCodec,
+    settler: Settler,
     schema: SchemaRef,
     folder: Path,
     staging: Staging,
@@ -60,7 +60,9 @@ impl<'a> DeletesFlow<'a> {
         caught_up_from: Option<DateTime<Utc>>,
     ) -> Result<Self> {
         let codec = KeyCodec::new(table.arrow(), &shape.keys, shape.cursor.as_deref())?;
-        let (schema, deletion_codec) = Shape::deletions(&codec)?;
+        let schema = Shape::deletions(&codec)?.0;
+        let settler = Settler::new(&table, shape)?;
+        let settler = settler.ok_or_else(|| Error::new(ErrorKind::Internal, "deletions need keys"))?;
         let folder = doc::tombstone_folder(&id);
         let store = Arc::new(PrefixStore::new(table.store(), folder.clone()));
         let plain = table.layout_of(&schema, options)?;
@@ -74,7 +76,7 @@ impl<'a> DeletesFlow<'a> {
             connection,
             caught_up_from,
             codec,
-            deletion_codec,
+            settler,
             schema,
             folder,
             staging,
@@ -149,14 +151,6 @@ impl Flow for DeletesFlow<'_> {
         let deletions: Vec<_> = files.iter().cloned().enumerate().map(|(i, f)| (f, rows_of(i))).collect();
         let mut overtaken = 0;
         loop {
-            let merge = Merge {
-                scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
-                layout: layout(&self.table, self.shape, self.options)?,
-                codec: &self.codec,
-                deletion_codec: &self.deletion_codec,
-                rule: Rule::Newest,
-                keys_per_pass: self.options.merge_keys,
-            };
             let incoming = Incoming {
                 files: &[],
                 rows: 0,
@@ -164,7 +158,8 @@ impl Flow for DeletesFlow<'_> {
                 deletions: deletions.clone(),
                 deletions_applied: false,
             };
-            let outcome = merge.settle(&incoming, self.table.files().await?, &mut None).await?;
+            let outcome =
+                self.settler.settle(&self.table, self.shape, self.options, &incoming, None, &mut None).await?;
             let bytes: u64 = outcome.adds.iter().map(|a| u64::try_from(a.size).unwrap_or(0)).sum();
             let operation = operation(self.shape.landing, &outcome, &self.table)?;
             let actions = outcome.removes.iter().cloned().map(Action::Remove);

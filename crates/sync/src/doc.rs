@@ -100,6 +100,9 @@ pub(crate) struct FlowDoc {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offset: Option<Offset>,
     pub(crate) written_at: DateTime<Utc>,
+    /// Of a history: the column that orders versions; absent where runs do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sequence_by: Option<String>,
     /// Deletes flow: deletions that late, older rows may still meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tombstones: Vec<Tombstones>,
@@ -134,6 +137,7 @@ impl FlowDoc {
             connection: None,
             offset,
             written_at: at,
+            sequence_by: None,
             tombstones: Vec::new(),
         }
     }

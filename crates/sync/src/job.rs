@@ -83,7 +83,8 @@ pub enum Landing {
     Replace,
     /// Each run makes the table equal to what was read, key by key; unchanged rows are not written.
     Diff,
-    /// Every version of a row is kept (SCD type 2).
+    /// Every version of a row is kept (SCD type 2), valid from the column `__START_AT` until before `__END_AT`, which is null
+    /// for the current version. Of tables read in full these are the times of runs, of others values of the cursor.
     History,
 }
 
@@ -111,13 +112,9 @@ impl Landing {
         }
     }
 
-    /// Whether every run reads the whole table.
-    pub(crate) fn is_snapshot(self) -> bool {
-        matches!(self, Self::Replace | Self::Diff)
-    }
-
+    /// Whether rows are told apart by their keys.
     pub(crate) fn needs_keys(self) -> bool {
-        matches!(self, Self::Cdc | Self::CdcWithDeletes | Self::Diff)
+        matches!(self, Self::Cdc | Self::CdcWithDeletes | Self::Diff | Self::History)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct ColumnPath {
 
 impl ColumnPath {
     /// Finds a column in a schema; an exact top-level name wins over a path.
-    fn find(schema: &Schema, name: &str) -> Option<Self> {
+    pub(crate) fn find(schema: &Schema, name: &str) -> Option<Self> {
         if let Ok(field) = schema.field_with_name(name) {
             return Some(Self {
                 name: name.to_owned(),

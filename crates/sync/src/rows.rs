@@ -18,12 +18,14 @@ use crate::{
     files::FileLayout,
     filter::KeyFilter,
     flow::Flow,
+    history::Starts,
     job::{Landing, SyncOptions},
-    keys::KeyCodec,
-    merge::{Incoming, Merge, Outcome, Rule, Suspects},
+    keys::{ColumnPath, KeyCodec},
+    merge::{Incoming, Outcome, Suspects},
     receipt::Counts,
-    scan::Scanner,
     schema,
+    sequence::{END_AT, START_AT},
+    settle::Settler,
     shape::Shape,
     staging::{Staged, Staging},
     table::{DataFile, Table},
@@ -50,8 +52,9 @@ pub(crate) struct RowsFlow<'a> {
 
 /// What is known about keys.
 struct Keyed {
-    codec: KeyCodec,
-    deletion_codec: KeyCodec,
+    settler: Settler,
+    /// Where versions begin, of tables that keep all of them.
+    starts: Option<Starts>,
     /// All keys of the table at a version.
     filter: Option<(KeyFilter, u64)>,
     /// Keys of staged rows that the filter had seen before.
@@ -60,8 +63,49 @@ struct Keyed {
 }
 
 impl Keyed {
+    async fn new(table: &Table, shape: &Shape, options: &SyncOptions, last: Option<&FlowDoc>) -> Result<Option<Self>> {
+        let Some(settler) = Settler::new(table, shape)? else { return Ok(None) };
+        let starts = match (settler.history(), &shape.cursor) {
+            (None, _) => None,
+            (Some(_), Some(cursor)) => ColumnPath::find(table.arrow(), cursor).map(Starts::Column),
+            (Some(_), None) => Some(Starts::of_run(options.clock.now(), last)),
+        };
+        let empty = table.files().await?.is_empty();
+        let version = table.version().filter(|_| empty && !shape.is_snapshot());
+        Ok(Some(Self {
+            settler,
+            starts,
+            filter: version.map(|v| (KeyFilter::new(options.filter_bytes), v)),
+            suspects: KeyFilter::new(SUSPECT_BYTES),
+            suspect_rows: 0,
+        }))
+    }
+
     fn is_current(&self, table: &Table) -> bool {
         self.filter.as_ref().is_some_and(|(_, version)| Some(*version) == table.version())
+    }
+
+    /// Refuses rows without keys, notes keys that were seen before, and says where versions begin.
+    fn take(&mut self, batch: RecordBatch, table: &Table, flow: &FlowId) -> Result<RecordBatch> {
+        let codec = self.settler.codec();
+        let keys = codec.keys(&batch)?;
+        if let Some(column) = keys.null_column() {
+            return Err(null_key(flow, codec, column));
+        }
+        let current = self.is_current(table);
+        if let (true, Some((filter, _))) = (current, &mut self.filter) {
+            for row in 0..keys.len() {
+                let hash = self.settler.codec().hash(keys.get(row));
+                if filter.insert(hash) {
+                    self.suspects.insert(hash);
+                    self.suspect_rows += 1;
+                }
+            }
+        }
+        match &self.starts {
+            Some(starts) => starts.put(batch, flow),
+            None => Ok(batch),
+        }
     }
 }
 
@@ -75,22 +119,7 @@ impl<'a> RowsFlow<'a> {
         connection: Option<String>,
         deletions: Vec<(DataFile, u64)>,
     ) -> Result<Self> {
-        let keyed = match shape.codec(table.arrow())? {
-            None => None,
-            Some(codec) => {
-                let empty = table.files().await?.is_empty();
-                Some(Keyed {
-                    deletion_codec: Shape::deletions(&codec)?.1,
-                    codec,
-                    filter: table
-                        .version()
-                        .filter(|_| empty && !shape.landing.is_snapshot())
-                        .map(|v| (KeyFilter::new(options.filter_bytes), v)),
-                    suspects: KeyFilter::new(SUSPECT_BYTES),
-                    suspect_rows: 0,
-                })
-            }
-        };
+        let keyed = Keyed::new(&table, shape, options, last.as_ref()).await?;
         let layout = layout(&table, shape, options)?;
         Ok(Self {
             id,
@@ -110,34 +139,21 @@ impl<'a> RowsFlow<'a> {
     async fn settle(&mut self, staged: &Staged) -> Result<Outcome> {
         let append =
             |removes| Outcome { adds: staged.files.clone(), inserted: staged.rows, removes, ..Outcome::default() };
-        let rule = match self.shape.landing {
-            Landing::Append | Landing::History => return Ok(append(Vec::new())),
-            Landing::Replace => {
-                let files = self.table.files().await?;
-                return Ok(append(files.into_iter().filter_map(|f| f.remove).collect()));
-            }
-            Landing::Cdc | Landing::CdcWithDeletes => Rule::Newest,
-            Landing::Diff => Rule::Mirror,
-        };
+        if self.shape.landing == Landing::Replace {
+            let files = self.table.files().await?;
+            return Ok(append(files.into_iter().filter_map(|f| f.remove).collect()));
+        }
         let Some(keyed) = &mut self.keyed else { return Ok(append(Vec::new())) };
-        let current = keyed.is_current(&self.table);
+        let (current, is_snapshot) = (keyed.is_current(&self.table), self.shape.is_snapshot());
         if !current {
             // A filter that misses a commit must never become true again, and its memory is needed for the next one.
             keyed.filter = None;
         }
-        let merge = Merge {
-            scanner: Scanner { store: self.table.store(), schema: self.table.arrow().clone() },
-            layout: layout(&self.table, self.shape, self.options)?,
-            codec: &keyed.codec,
-            deletion_codec: &keyed.deletion_codec,
-            rule,
-            keys_per_pass: self.options.merge_keys,
-        };
         let mut learnt = None;
-        let suspects = if current && rule == Rule::Newest {
+        let suspects = if current && !is_snapshot {
             Suspects::Some { filter: &keyed.suspects, rows: keyed.suspect_rows }
         } else {
-            if rule == Rule::Newest && staged.rows > 0 {
+            if !is_snapshot && staged.rows > 0 {
                 learnt = Some(KeyFilter::new(self.options.filter_bytes));
             }
             Suspects::All
@@ -149,7 +165,12 @@ impl<'a> RowsFlow<'a> {
             deletions: self.deletions.clone(),
             deletions_applied: true,
         };
-        let outcome = merge.settle(&incoming, self.table.files().await?, &mut learnt).await?;
+        let taken_at = match (keyed.settler.history(), &keyed.starts) {
+            (Some(sequence), Some(starts)) => starts.moment(sequence)?,
+            _ => None,
+        };
+        let outcome = keyed.settler.settle(&self.table, self.shape, self.options, &incoming, taken_at, &mut learnt);
+        let outcome = outcome.await?;
         if let (Some(filter), Some(version)) = (learnt, self.table.version()) {
             keyed.filter = Some((filter, version));
         }
@@ -188,22 +209,10 @@ impl Flow for RowsFlow<'_> {
         let batch = align(batch, self.table.arrow(), Casts::Layout, &HashMap::new())?;
         self.counts.rows_read += batch.num_rows() as u64;
         self.counts.bytes_read += batch.get_array_memory_size() as u64;
-        if let Some(keyed) = &mut self.keyed {
-            let keys = keyed.codec.keys(&batch)?;
-            if let Some(column) = keys.null_column() {
-                return Err(null_key(&self.id, &keyed.codec, column));
-            }
-            let current = keyed.is_current(&self.table);
-            if let (true, Some((filter, _))) = (current, &mut keyed.filter) {
-                for row in 0..keys.len() {
-                    let hash = keyed.codec.hash(keys.get(row));
-                    if filter.insert(hash) {
-                        keyed.suspects.insert(hash);
-                        keyed.suspect_rows += 1;
-                    }
-                }
-            }
-        }
+        let batch = match &mut self.keyed {
+            Some(keyed) => keyed.take(batch, &self.table, &self.id)?,
+            None => batch,
+        };
         self.staging.push(batch).await
     }
 
@@ -221,14 +230,17 @@ impl Flow for RowsFlow<'_> {
 
     async fn commit(&mut self, offset: Option<Offset>) -> Result<()> {
         let staged = self.staging.finish().await?;
-        let idle = staged.rows == 0 && self.shape.landing != Landing::Replace && self.shape.landing != Landing::Diff;
+        let idle = staged.rows == 0 && !self.shape.is_snapshot();
         if idle && self.last.is_some() && self.offset() == offset.as_ref() {
             return Ok(());
         }
         let previous = self.table.transaction(&self.id.app_id()).await?;
-        let mut doc =
-            FlowDoc::new(&self.id, previous.unwrap_or(0) + 1, self.shape.landing, offset, self.options.clock.now());
+        // Not before the versions that it holds.
+        let run = self.keyed.as_ref().and_then(|keyed| keyed.starts.as_ref()?.run());
+        let now = self.options.clock.now().max(run.unwrap_or_default());
+        let mut doc = FlowDoc::new(&self.id, previous.unwrap_or(0) + 1, self.shape.landing, offset, now);
         doc.connection.clone_from(&self.connection);
+        doc.sequence_by = self.shape.cursor.clone().filter(|_| self.shape.landing == Landing::History);
         let mut overtaken = 0;
         loop {
             let outcome = self.settle(&staged).await?;
@@ -255,7 +267,7 @@ impl Flow for RowsFlow<'_> {
                     if overtaken > self.options.commit_retries {
                         return Err(always_overtaken(&self.id));
                     }
-                    if !schema::additions(&self.shape.schema, self.table.schema())?.fields.is_empty() {
+                    if !schema::additions(&self.shape.stored, self.table.schema())?.fields.is_empty() {
                         return Err(Error::new(ErrorKind::Sink, "columns of the table were dropped during the sync"));
                     }
                 }
@@ -274,7 +286,12 @@ impl Flow for RowsFlow<'_> {
 
 /// How files of rows are written.
 pub(crate) fn layout(table: &Table, shape: &Shape, options: &SyncOptions) -> Result<FileLayout> {
-    table.layout(options, shape.keys.clone(), shape.cursor.clone())
+    let layout = table.layout(options, shape.keys.clone(), shape.cursor.clone())?;
+    let statistics = match shape.landing {
+        Landing::History => vec![START_AT.to_owned(), END_AT.to_owned()],
+        _ => Vec::new(),
+    };
+    Ok(FileLayout { statistics, ..layout })
 }
 
 /// Removes files that no commit names. Best effort: what stays is harmless and vacuum takes it.

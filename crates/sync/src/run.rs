@@ -12,6 +12,7 @@ use crate::{
     receipt::{Counts, Observer, TableReceipt},
     rows::RowsFlow,
     schema,
+    sequence::START_AT,
     shape::Shape,
     table::{Table, at, plain},
 };
@@ -61,7 +62,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     async fn sync(&mut self) -> Result<TableReceipt> {
         let shape = Shape::of(self.job).await?;
-        if shape.landing.is_snapshot() && self.options.max_records.is_some() {
+        if shape.is_snapshot() && self.options.max_records.is_some() {
             return Err(Error::new(ErrorKind::Config, "a part of a snapshot would remove the rest of the table")
                 .with("landing", shape.landing.as_str())
                 .help("leave out max_records for this table"));
@@ -74,7 +75,7 @@ impl Run<'_> {
         let mut found = Table::open(&self.job.destination, &self.options.storage).await?;
         let (mut last, mut last_deletes, mut complete) = (None, None, false);
         if let Some(table) = &found {
-            let new = schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, &self.job.destination))?;
+            let new = schema::additions(&shape.stored, table.schema()).map_err(|e| at(e, &self.job.destination))?;
             complete = new.fields.is_empty();
             last = doc::read(table, &rows_id).await?;
             last_deletes = doc::read(table, &deletes_id).await?;
@@ -87,7 +88,7 @@ impl Run<'_> {
             before: deletes_before.clone(),
             after: doc.as_ref().and_then(|d| d.offset.clone()),
         };
-        let follows = shape.landing == Landing::CdcWithDeletes;
+        let follows = shape.follows_deletes();
         if follows && deletes_before.is_none() {
             if before.is_some() && last_deletes.is_none() {
                 tracing::warn!(
@@ -103,9 +104,9 @@ impl Run<'_> {
             }
             found = Some(table);
         }
-        let start = before.clone().filter(|_| !shape.landing.is_snapshot());
+        let start = before.clone().filter(|_| !shape.is_snapshot());
         let until = self.job.connector.latest_offset(&self.job.table, start.as_ref()).await?;
-        if shape.landing.is_snapshot() && complete && until.is_some() && until == before {
+        if shape.is_snapshot() && complete && until.is_some() && until == before {
             let rows = Ended { caught_up: true, before: before.clone(), after: before };
             return Ok(self.receipt(&shape, rows, Ended::nowhere(), found.and_then(|t| t.version())));
         }
@@ -119,7 +120,7 @@ impl Run<'_> {
         let remembered = remembered(last_deletes.as_ref());
         let connection = self.job.connection.clone();
         let mut flow = RowsFlow::new(rows_id, &shape, self.options, table, last, connection, remembered).await?;
-        let rows = self.drive(&mut flow, events, shape.landing.is_snapshot()).await?;
+        let rows = self.drive(&mut flow, events, shape.is_snapshot()).await?;
         if !follows || !rows.caught_up || self.options.stop.is_stopped() {
             return Ok(self.receipt(&shape, rows, deletes_until(&last_deletes, !follows), flow.table.version()));
         }
@@ -161,11 +162,35 @@ impl Run<'_> {
                 .with("is", is)
                 .help("choose another destination, or reset the table's state"));
         }
-        if last[0].is_none() && shape.landing.is_snapshot() && !table.files().await?.is_empty() {
+        self.check_versions(shape, table, last[0].as_ref()).await?;
+        if last[0].is_none() && shape.is_snapshot() && !table.files().await?.is_empty() {
             return Err(refuse("the table holds rows of somebody else, which a snapshot would remove")
                 .help("choose another destination"));
         }
         Ok(())
+    }
+
+    /// Refuses to mix rows and versions of rows.
+    async fn check_versions(&self, shape: &Shape, table: &Table, last: Option<&FlowDoc>) -> Result<()> {
+        let keeps = |landing| landing == Landing::History;
+        let kept = match last {
+            Some(last) => keeps(last.landing),
+            None => table.schema().field(START_AT).is_some(),
+        };
+        let was = last.and_then(|last| last.sequence_by.as_ref());
+        let another = was.filter(|was| kept && shape.cursor.as_ref() != Some(*was));
+        let is_ours = kept == keeps(shape.landing) && (last.is_some() || !kept);
+        if is_ours && another.is_none() || table.files().await?.is_empty() {
+            return Ok(());
+        }
+        let what = match (kept, keeps(shape.landing)) {
+            (true, false) => "the table keeps every version of a row (SCD type 2), and this job only the newest",
+            (true, true) if another.is_some() => "another column orders the versions of the table (SCD type 2)",
+            (true, true) => "the table holds versions of rows that somebody else keeps (SCD type 2)",
+            _ => "the table holds rows without their versions, and this job keeps every version (SCD type 2)",
+        };
+        let error = at(Error::new(ErrorKind::Sink, what), &self.job.destination);
+        Err(error.help("choose another destination, or reset the table's state with removing its rows"))
     }
 
     /// The table, made or widened where needed.
@@ -173,9 +198,9 @@ impl Run<'_> {
         let url = &self.job.destination;
         let mut table = match table {
             Some(table) => table,
-            None => Table::create(url, &self.options.storage, &shape.schema, &self.job.partition_by).await?,
+            None => Table::create(url, &self.options.storage, &shape.stored, &self.job.partition_by).await?,
         };
-        let new = schema::additions(&shape.schema, table.schema()).map_err(|e| at(e, url))?;
+        let new = schema::additions(&shape.stored, table.schema()).map_err(|e| at(e, url))?;
         if !new.fields.is_empty() {
             tracing::info!(table = %self.job.table.name, columns = ?new.names().collect::<Vec<_>>(), "adding columns");
             table.widen(&new).await?;

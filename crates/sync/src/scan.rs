@@ -20,7 +20,7 @@ use lakeflow_connect::{Result, arrow};
 use crate::{
     align::{Casts, EXACT, align},
     error::sink,
-    keys::KeyCodec,
+    keys::ColumnPath,
     object::ObjectReader,
     table::DataFile,
 };
@@ -58,12 +58,12 @@ impl FileRows {
 }
 
 impl Scanner {
-    /// Key and cursor columns of a file, in row order.
-    pub(crate) async fn keys(&self, file: &DataFile, codec: &KeyCodec) -> Result<FileRows> {
+    /// Some columns of a file, in row order.
+    pub(crate) async fn columns(&self, file: &DataFile, columns: &[&ColumnPath]) -> Result<FileRows> {
         let builder = self.open(file).await?;
-        let leaves: Vec<String> = codec.columns().map(|c| c.leaf()).collect();
+        let leaves: Vec<String> = columns.iter().map(|c| c.leaf()).collect();
         let mask = ProjectionMask::columns(builder.parquet_schema(), leaves.iter().map(String::as_str));
-        let wanted: Vec<&str> = codec.columns().map(|c| c.root()).collect();
+        let wanted: Vec<&str> = columns.iter().map(|c| c.root()).collect();
         let constants = self.constants(file, KEY_ROWS, |name| wanted.contains(&name))?;
         let rows = builder.with_projection(mask).with_batch_size(KEY_ROWS).build();
         Ok(FileRows { rows: rows.map_err(|e| sink("reading a data file", e))?, constants, schema: None })

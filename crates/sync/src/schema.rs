@@ -135,6 +135,18 @@ fn compare_types(
     }
 }
 
+/// The type of a column: a top-level name, or a dotted path into structs.
+pub(crate) fn type_at<'s>(schema: &'s StructType, path: &str) -> Option<&'s DataType> {
+    if let Some(field) = schema.field(path) {
+        return Some(&field.data_type);
+    }
+    let (first, rest) = path.split_once('.')?;
+    match &schema.field(first)?.data_type {
+        DataType::Struct(inner) => type_at(inner, rest),
+        _ => None,
+    }
+}
+
 fn type_name(data_type: &DataType) -> String {
     data_type.to_ddl().to_lowercase()
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use lakeflow_connect::{Error, ErrorKind, ReadRequest, Result, StructType, TableMetadata, arrow, stream::ArrowTable};
+use lakeflow_connect::{
+    Error, ErrorKind, IngestionType, ReadRequest, Result, StructType, TableMetadata, arrow, stream::ArrowTable,
+};
 
 use crate::{
     files::check_partition_columns,
+    history,
     job::{Landing, TableJob},
     keys::KeyCodec,
     schema,
@@ -15,7 +18,10 @@ use crate::{
 /// A job with all questions answered.
 pub(crate) struct Shape {
     pub(crate) landing: Landing,
-    pub(crate) schema: StructType,
+    /// What the source sends.
+    schema: StructType,
+    /// What the table holds.
+    pub(crate) stored: StructType,
     pub(crate) keys: Vec<String>,
     pub(crate) cursor: Option<String>,
     metadata: TableMetadata,
@@ -28,14 +34,6 @@ impl Shape {
         let schema = job.connector.get_table_schema(&job.table).await?;
         schema::check_names(&schema)?;
         let landing = job.landing.unwrap_or_else(|| Landing::for_table(&metadata));
-        if landing == Landing::History {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "keeping every version of a row (SCD type 2) is not available",
-            )
-            .with("table", &job.table.name)
-            .help("use SCD type 1"));
-        }
         let keys = job.primary_keys.clone().unwrap_or(metadata.primary_keys.clone());
         if keys.is_empty() && landing.needs_keys() {
             return Err(Error::new(ErrorKind::Config, "this landing needs primary keys")
@@ -44,9 +42,9 @@ impl Shape {
                 .help("set primary_keys, or land with append or replace"));
         }
         // A snapshot's newest state is what was read, whatever its cursor says.
-        let cursor =
-            job.sequence_by.clone().or_else(|| metadata.cursor_field.clone()).filter(|_| !landing.is_snapshot());
-        if landing == Landing::CdcWithDeletes && cursor.is_none() {
+        let cursor = job.sequence_by.clone().or_else(|| metadata.cursor_field.clone());
+        let cursor = cursor.filter(|_| !is_snapshot(landing, &metadata));
+        if follows_deletes(landing, &metadata) && cursor.is_none() {
             return Err(Error::new(
                 ErrorKind::Config,
                 "without a cursor nothing tells a row from a deletion before it",
@@ -55,8 +53,12 @@ impl Shape {
             .with("landing", landing.as_str())
             .help("set sequence_by to a column that grows with every change, or land with cdc"));
         }
+        let stored = match landing {
+            Landing::History => history::stored(job, &schema, &metadata, cursor.as_deref())?,
+            _ => schema.clone(),
+        };
         check_partition_columns(&schema::stored(&schema).to_arrow(), &job.partition_by)?;
-        Ok(Self { landing, schema, keys, cursor, metadata })
+        Ok(Self { landing, schema, stored, keys, cursor, metadata })
     }
 
     /// How rows of a read become Arrow.
@@ -79,12 +81,14 @@ impl Shape {
         ArrowTable::new(&request.clone().columns(columns), &self.schema, &self.metadata)
     }
 
-    /// Reads keys and cursors of rows; absent when the landing does not look at keys.
-    pub(crate) fn codec(&self, table: &Schema) -> Result<Option<KeyCodec>> {
-        if !self.landing.needs_keys() {
-            return Ok(None);
-        }
-        KeyCodec::new(table, &self.keys, self.cursor.as_deref()).map(Some)
+    /// Whether every run reads the whole table.
+    pub(crate) fn is_snapshot(&self) -> bool {
+        is_snapshot(self.landing, &self.metadata)
+    }
+
+    /// Whether deletions are read, too.
+    pub(crate) fn follows_deletes(&self) -> bool {
+        follows_deletes(self.landing, &self.metadata)
     }
 
     /// The columns of deletion files: the key columns as `k0`, `k1`, …, then the cursor as `c`.
@@ -98,4 +102,14 @@ impl Shape {
         let codec = KeyCodec::new(&schema, &(0..keys).map(name).collect::<Vec<_>>(), cursor)?;
         Ok((Arc::new(schema), codec))
     }
+}
+
+fn is_snapshot(landing: Landing, metadata: &TableMetadata) -> bool {
+    let of_snapshots = landing == Landing::History && metadata.ingestion_type == IngestionType::Snapshot;
+    of_snapshots || matches!(landing, Landing::Replace | Landing::Diff)
+}
+
+fn follows_deletes(landing: Landing, metadata: &TableMetadata) -> bool {
+    let of_deletions = landing == Landing::History && metadata.ingestion_type == IngestionType::CdcWithDeletes;
+    of_deletions || landing == Landing::CdcWithDeletes
 }

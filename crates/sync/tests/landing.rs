@@ -1,6 +1,6 @@
 //! Each way of landing.
 
-use lakeflow_connect::{ErrorKind, IngestionType};
+use lakeflow_connect::IngestionType;
 
 use crate::{
     source::{Source, offset},
@@ -136,16 +136,6 @@ async fn an_empty_snapshot_empties_the_table() {
     let receipt = lake.sync(&source).await.unwrap();
     assert!(lake.rows().await.is_empty());
     assert_eq!(receipt.counts.rows_deleted, 1);
-}
-
-#[tokio::test]
-async fn history_is_refused_before_anything_is_read() {
-    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
-    let mut job = lake.job(&source);
-    job.landing = Some(lakeflow_sync::Landing::History);
-    let error = lakeflow_sync::sync_table(job, &lake.options, &()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert_eq!(source.reads(), 0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod commits;
 mod deletions;
 mod failures;
 mod foreign;
+mod history;
 mod landing;
 mod model;
 mod offsets;

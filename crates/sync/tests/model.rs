@@ -10,10 +10,15 @@ use crate::{
     tables::Lake,
 };
 
-struct Random(u64);
+/// Numbers that are the same in each run.
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -44,7 +49,7 @@ fn apply_deletion(model: &mut Model, id: &'static str, n: i64) {
 }
 
 async fn run(seed: u64) {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(seed);
     let source = Source::new(IngestionType::CdcWithDeletes);
     let mut lake = Lake::new();
     lake.options.commit_rows = 1 + random.below(6);

@@ -74,6 +74,9 @@ impl TableConfiguration {
                 "" => problems.add("'sequence_by' must name a column"),
                 column => self.sequence_by = Some(column.to_owned()),
             },
+            "track_history_column_list" | "track_history_except_column_list" => {
+                problems.add(format!("'{key}' is not available: a change in any column is a version (SCD_TYPE_2)"));
+            }
             _ => self.options.insert(key, value),
         }
     }
@@ -117,8 +120,15 @@ mod tests {
 
     #[test]
     fn wrong_words_are_told_all_at_once() {
-        let text = set(&[("scd_type", "3"), ("primary_keys", "[1]"), ("sequence_by", " ")]).unwrap_err();
-        for part in ["SCD_TYPE_2", "'primary_keys' must name columns", "'sequence_by' must name a column"] {
+        let wrong =
+            [("scd_type", "3"), ("primary_keys", "[1]"), ("sequence_by", " "), ("track_history_column_list", "a")];
+        let text = set(&wrong).unwrap_err();
+        for part in [
+            "'track_history_column_list' is not available",
+            "SCD_TYPE_2",
+            "'primary_keys' must name columns",
+            "'sequence_by' must name a column",
+        ] {
             assert!(text.contains(part), "{part:?} not in {text:?}");
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     align::EXACT,
     error::sink,
     keys::{ColumnPath, KeyCodec},
+    sequence::Sequence,
     table::DataFile,
 };
 
@@ -67,7 +68,7 @@ impl Candidates {
         if self.keys == 0 {
             return Ok(false);
         }
-        let stats: Stats<'_> = file.stats.as_deref().and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
+        let stats = Stats::of(file);
         let bounds = self.columns.iter().map(|c| c.bounds(file, &stats)).collect::<Result<Vec<Bounds>>>()?;
         let mut fewest: Option<&[u32]> = None;
         for (column, bounds) in self.columns.iter().zip(&bounds) {
@@ -103,6 +104,32 @@ impl Candidates {
             }
             _ => true,
         })
+    }
+}
+
+/// Tells files of a history in which all versions ended before a moment.
+pub(super) struct Over {
+    end: Column,
+    moment: Box<[u8]>,
+}
+
+impl Over {
+    /// Nothing for text: bytes of text are not in the order of moments.
+    pub(super) fn new(sequence: &Sequence, moment: &[u8]) -> Result<Option<Self>> {
+        if sequence.end.data_type == DataType::Utf8 || !is_ordered(&sequence.end.data_type) {
+            return Ok(None);
+        }
+        let end = Column::new(&sequence.end, &sequence.array([moment].into_iter())?)?;
+        Ok(Some(Self { end, moment: moment.into() }))
+    }
+
+    pub(super) fn is_before(&self, file: &DataFile) -> Result<bool> {
+        let stats = Stats::of(file);
+        let current = stats.null_count.get(self.end.path.name.as_str()).map(|count| count.get());
+        if current != Some("0") {
+            return Ok(false);
+        }
+        Ok(self.end.bounds(file, &stats)?.is_some_and(|(_, greatest)| *greatest < *self.moment))
     }
 }
 
@@ -187,6 +214,14 @@ struct Stats<'a> {
     min_values: HashMap<Cow<'a, str>, &'a RawValue>,
     #[serde(borrow)]
     max_values: HashMap<Cow<'a, str>, &'a RawValue>,
+    #[serde(borrow)]
+    null_count: HashMap<Cow<'a, str>, &'a RawValue>,
+}
+
+impl<'a> Stats<'a> {
+    fn of(file: &'a DataFile) -> Self {
+        file.stats.as_deref().and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! Which rows win: of the commit, of the table, or a deletion.
 
-use deltalake::kernel::{Add, Remove};
-use lakeflow_connect::{Error, ErrorKind, Result};
+use lakeflow_connect::Result;
 
 use super::{
-    known::{Entry, Known, RowId, Rows, Winner},
-    prune::Candidates,
+    known::{Entry, Known, RowId, Winner},
+    pass::{Pass, Scan, files_of, row_id},
+    rewrite::rewrite,
+    work::{Incoming, Outcome, Work},
 };
 use crate::{
     files::FileLayout,
     filter::KeyFilter,
-    keys::{Cursors, KeyCodec, Keys},
-    scan::{FileRows, Scanner},
+    keys::{Cursors, KeyCodec},
+    scan::Scanner,
     table::DataFile,
 };
 
@@ -27,40 +28,6 @@ pub(crate) enum Rule {
     Mirror,
 }
 
-/// Which rows of a commit may have a key that is already known.
-pub(crate) enum Suspects<'a> {
-    All,
-    Some { filter: &'a KeyFilter, rows: u64 },
-}
-
-/// What a commit brings.
-pub(crate) struct Incoming<'a> {
-    pub(crate) files: &'a [Add],
-    pub(crate) rows: u64,
-    pub(crate) suspects: Suspects<'a>,
-    /// Files of deletions with their rows.
-    pub(crate) deletions: Vec<(DataFile, u64)>,
-    /// Whether the table was already cleared of what `deletions` remove.
-    pub(crate) deletions_applied: bool,
-}
-
-/// What to commit.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) adds: Vec<Add>,
-    pub(crate) removes: Vec<Remove>,
-    pub(crate) inserted: u64,
-    pub(crate) updated: u64,
-    pub(crate) deleted: u64,
-    pub(crate) unchanged: u64,
-    /// Files of the table whose keys were read.
-    pub(crate) looked_into: u64,
-    /// Rubbish once the commit is made: incoming files that were written again.
-    pub(crate) superseded: Vec<DataFile>,
-    /// Rubbish when the commit is not made: what was written again.
-    pub(crate) rewritten: Vec<DataFile>,
-}
-
 /// Settles commits against a table.
 pub(crate) struct Merge<'a> {
     pub(crate) scanner: Scanner,
@@ -72,36 +39,6 @@ pub(crate) struct Merge<'a> {
     pub(crate) keys_per_pass: usize,
 }
 
-/// The state of one merge.
-pub(super) struct Work {
-    /// Files of the commit, then files of the table.
-    pub(super) files: Vec<DataFile>,
-    pub(super) incoming: usize,
-    /// Rows of each file, where it was scanned.
-    pub(super) rows: Vec<u64>,
-    pub(super) losers: Rows,
-    /// Incoming rows that took the place of a row of the table.
-    pub(super) replacing: Rows,
-    /// Rows of the table with the same cursor as an incoming one.
-    pub(super) ties: Vec<(RowId, RowId)>,
-    deleted: u64,
-    /// Files of the table whose keys were read.
-    looked_into: Vec<bool>,
-}
-
-/// One share of the keys.
-#[derive(Clone, Copy)]
-struct Pass {
-    number: u64,
-    of: u64,
-}
-
-impl Pass {
-    fn has(self, hash: u64) -> bool {
-        self.of == 1 || hash % self.of == self.number
-    }
-}
-
 impl Merge<'_> {
     /// Settles a commit. The keys of both sides are added to `learn`, if given, when most of the table has to be read
     /// anyway; else it is taken away, and only files are read whose bounds leave room for a key of the commit.
@@ -111,37 +48,15 @@ impl Merge<'_> {
         table: Vec<DataFile>,
         learn: &mut Option<KeyFilter>,
     ) -> Result<Outcome> {
-        let deletions: u64 = incoming.deletions.iter().map(|(_, rows)| rows).sum();
-        let candidates = deletions
-            + match incoming.suspects {
-                Suspects::All => incoming.rows,
-                Suspects::Some { rows, .. } => rows,
-            };
-        let files: Vec<_> = incoming.files.iter().map(DataFile::staged).chain(table).collect();
-        let mut work = Work {
-            incoming: incoming.files.len(),
-            rows: vec![0; files.len()],
-            losers: Rows::new(files.len()),
-            replacing: Rows::new(files.len()),
-            ties: Vec::new(),
-            deleted: 0,
-            looked_into: vec![false; files.len()],
-            files,
-        };
+        let candidates = incoming.candidates();
+        let mut work = Work::new(incoming, table);
         if candidates > 0 || self.rule == Rule::Mirror || learn.is_some() {
-            let of = candidates.div_ceil(self.keys_per_pass.max(1) as u64).max(1);
-            for number in 0..of {
-                self.pass(incoming, &mut work, Pass { number, of }, learn).await?;
+            for pass in Pass::all(candidates, self.keys_per_pass) {
+                self.pass(incoming, &mut work, pass, learn).await?;
             }
         }
-        let lost = work.losers.count(work.incoming);
-        let updated = work.replacing.count_without(&work.losers, work.incoming);
-        let mut outcome = self.rewrite(incoming.files, &work).await?;
-        outcome.updated = updated;
-        outcome.unchanged = lost;
-        outcome.inserted = incoming.rows.saturating_sub(lost + updated);
-        outcome.deleted = work.deleted;
-        outcome.looked_into = work.looked_into.iter().filter(|looked| **looked).count() as u64;
+        let mut outcome = rewrite(&self.scanner, &self.layout, incoming.files, &work, None).await?;
+        work.count(incoming, &mut outcome);
         Ok(outcome)
     }
 
@@ -155,72 +70,57 @@ impl Merge<'_> {
         let mut known = Known::default();
         let mut look = self.rule == Rule::Mirror || learn.is_some();
         look |= !incoming.deletions_applied && !incoming.deletions.is_empty();
+        let scan = Scan { scanner: &self.scanner, codec: self.codec, of_files: self.codec, columns: &[], pass };
+        let of_deletions = Scan { of_files: self.deletion_codec, ..scan };
         for (file, _) in &incoming.deletions {
-            let mut rows = self.scanner.keys(file, self.deletion_codec).await?;
-            while let Some((keys, cursors)) = next(&mut rows, self.deletion_codec).await? {
-                for row in 0..keys.len() {
-                    let key = keys.get(row);
-                    if pass.has(self.codec.hash(key)) {
-                        self.note_deletion(&mut known, key, &cursors.get(row));
-                    }
-                }
-            }
+            let cursors = |batch: &_| self.deletion_codec.cursors(batch);
+            let rows = of_deletions.run(file, cursors, |seen| {
+                self.note_deletion(&mut known, seen.key, &seen.batch.get(seen.at));
+                Ok(())
+            });
+            rows.await?;
         }
+        let cursors = |batch: &_| self.codec.cursors(batch);
         for file in 0..work.incoming {
-            let mut at = 0;
-            let mut rows = self.scanner.keys(&work.files[file], self.codec).await?;
-            while let Some((keys, cursors)) = next(&mut rows, self.codec).await? {
-                for row in 0..keys.len() {
-                    let (key, id) = (keys.get(row), row_id(file, at + row)?);
-                    let hash = self.codec.hash(key);
-                    if !pass.has(hash) {
-                        continue;
-                    }
-                    if let Some(filter) = learn {
-                        filter.insert(hash);
-                    }
-                    let suspect = match incoming.suspects {
-                        Suspects::All => true,
-                        Suspects::Some { filter, .. } => filter.contains(hash),
-                    };
-                    look |= suspect;
-                    if suspect || known.contains_key(key) {
-                        self.note_incoming(&mut known, work, key, &cursors.get(row), id);
-                    }
+            let staged = work.files[file].clone();
+            let rows = scan.run(&staged, cursors, |seen| {
+                if let Some(filter) = learn {
+                    filter.insert(seen.hash);
                 }
-                at += keys.len();
-            }
-            work.rows[file] = at as u64;
+                let suspect = incoming.suspects.may_have(seen.hash);
+                look |= suspect;
+                if suspect || known.contains_key(seen.key) {
+                    let id = row_id(file, seen.row);
+                    self.note_incoming(&mut known, work, seen.key, &seen.batch.get(seen.at), id);
+                }
+                Ok(())
+            });
+            let rows = rows.await?;
+            work.rows[file] = rows;
         }
         if !look {
             return Ok(());
         }
         for file in self.to_look_into(incoming, &known, work, pass, learn)? {
             work.looked_into[file] = true;
-            let mut at = 0;
-            let mut rows = self.scanner.keys(&work.files[file], self.codec).await?;
-            while let Some((keys, cursors)) = next(&mut rows, self.codec).await? {
-                for row in 0..keys.len() {
-                    let (key, id) = (keys.get(row), row_id(file, at + row)?);
-                    let hash = self.codec.hash(key);
-                    if !pass.has(hash) {
-                        continue;
-                    }
-                    if let Some(filter) = learn {
-                        filter.insert(hash);
-                    }
-                    match known.get_mut(key) {
-                        Some(entry) => self.meet(entry, work, &cursors, row, id),
-                        None if self.rule == Rule::Mirror => {
-                            work.losers.insert(id);
-                            work.deleted += 1;
-                        }
-                        None => {}
-                    }
+            let data = work.files[file].clone();
+            let rows = scan.run(&data, cursors, |seen| {
+                if let Some(filter) = learn {
+                    filter.insert(seen.hash);
                 }
-                at += keys.len();
-            }
-            work.rows[file] = at as u64;
+                let id = row_id(file, seen.row);
+                match known.get_mut(seen.key) {
+                    Some(entry) => self.meet(entry, work, seen.batch, seen.at, id),
+                    None if self.rule == Rule::Mirror => {
+                        work.losers.insert(id);
+                        work.deleted += 1;
+                    }
+                    None => {}
+                }
+                Ok(())
+            });
+            let rows = rows.await?;
+            work.rows[file] = rows;
         }
         self.settle_ties(work).await
     }
@@ -234,27 +134,13 @@ impl Merge<'_> {
         pass: Pass,
         learn: &mut Option<KeyFilter>,
     ) -> Result<Vec<usize>> {
-        let table = work.incoming..work.files.len();
-        // What the first pass learnt of all files is only whole when the others read all of them, too.
-        if self.rule == Rule::Mirror || learn.is_some() && pass.number > 0 {
-            return Ok(table.collect());
+        if self.rule == Rule::Mirror {
+            return Ok((work.incoming..work.files.len()).collect());
         }
         // Deletions that were applied have nothing left to remove.
         let settled = |entry: &Entry| incoming.deletions_applied && entry.winner == Winner::Deleted;
         let keys: Vec<&[u8]> = known.iter().filter(|(_, entry)| !settled(entry)).map(|(key, _)| &**key).collect();
-        let candidates = Candidates::new(self.codec, keys.into_iter())?;
-        let mut may = Vec::new();
-        for file in table.clone() {
-            if candidates.may_be_in(&work.files[file])? {
-                may.push(file);
-            }
-        }
-        let bytes = |files: &mut dyn Iterator<Item = usize>| files.map(|f| work.files[f].size).sum::<u64>();
-        if learn.is_some() && bytes(&mut may.iter().copied()) >= bytes(&mut table.clone()) / 2 {
-            return Ok(table.collect());
-        }
-        *learn = None;
-        Ok(may)
+        files_of(self.codec, keys.into_iter(), work, pass, learn, |_| Ok(true))
     }
 
     fn note_deletion(&self, known: &mut Known, key: &[u8], cursor: &[u8]) {
@@ -308,31 +194,5 @@ impl Merge<'_> {
             }
             Winner::Incoming(incoming) => work.ties.push((incoming, id)),
         }
-    }
-}
-
-async fn next(rows: &mut FileRows, codec: &KeyCodec) -> Result<Option<(Keys, Cursors)>> {
-    match rows.next().await? {
-        Some(batch) => Ok(Some((codec.keys(&batch)?, codec.cursors(&batch)?))),
-        None => Ok(None),
-    }
-}
-
-fn row_id(file: usize, row: usize) -> Result<RowId> {
-    match (u32::try_from(file), u32::try_from(row)) {
-        (Ok(file), Ok(row)) => Ok(RowId { file, row }),
-        _ => Err(Error::new(ErrorKind::Unsupported, "a data file has more rows than this program can number")),
-    }
-}
-
-impl Work {
-    pub(super) fn take_ties(&mut self) -> Vec<(RowId, RowId)> {
-        let mut ties = std::mem::take(&mut self.ties);
-        // A later row of the commit may have taken the place of one that tied.
-        ties.retain(|(incoming, _)| {
-            self.losers.of(incoming.file as usize).is_none_or(|rows| !rows.contains(incoming.row))
-        });
-        ties.sort_unstable();
-        ties
     }
 }

@@ -1,45 +1,77 @@
-//! Files that lose rows, written again without them.
+//! Files of which a row goes away or changes, written again.
 
-use arrow::{array::BooleanArray, compute::filter_record_batch};
+use arrow::{
+    array::{BooleanArray, RecordBatch},
+    compute::filter_record_batch,
+};
 use deltalake::kernel::Add;
 use lakeflow_connect::{Result, arrow};
 
-use super::resolve::{Merge, Outcome, Work};
-use crate::{error::sink, stage::Segment, table::DataFile};
+use super::work::{Outcome, Work};
+use crate::{
+    error::sink,
+    files::FileLayout,
+    scan::Scanner,
+    sequence::{Moment, Sequence},
+    stage::Segment,
+    table::DataFile,
+};
 
-impl Merge<'_> {
-    /// Writes the survivors of every file that loses rows, and says what to add and remove.
-    pub(super) async fn rewrite(&self, incoming: &[Add], work: &Work) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let mut segment: Option<Segment> = None;
-        for (number, file) in work.files.iter().enumerate() {
-            let Some(losers) = work.losers.of(number) else {
-                outcome.adds.extend(incoming.get(number).cloned());
-                continue;
-            };
-            match &file.remove {
-                Some(remove) => outcome.removes.push(remove.clone()),
-                None => outcome.superseded.push(file.clone()),
+/// Writes the survivors of every file that changes, and says what to add and remove. Of a history, versions that are over get
+/// files of their own: those of long ago need not be read again.
+pub(super) async fn rewrite(
+    scanner: &Scanner,
+    layout: &FileLayout,
+    incoming: &[Add],
+    work: &Work,
+    history: Option<&Sequence>,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut segments: [Option<Segment>; 2] = [None, None];
+    for (number, file) in work.files.iter().enumerate() {
+        let (losers, ends) = (work.losers.of(number), work.ends.get(&(number as u32)));
+        if losers.is_none() && ends.is_none() {
+            outcome.adds.extend(incoming.get(number).cloned());
+            continue;
+        }
+        match &file.remove {
+            Some(remove) => outcome.removes.push(remove.clone()),
+            None => outcome.superseded.push(file.clone()),
+        }
+        if losers.is_some_and(|losers| losers.len() == work.rows[number]) {
+            continue;
+        }
+        let mut rows = scanner.rows(file, None).await?;
+        let mut at = 0;
+        while let Some(mut batch) = rows.next().await? {
+            let end = at + batch.num_rows() as u32;
+            if let (Some(history), Some(ends)) = (history, ends) {
+                let here: Vec<_> =
+                    ends.range(at..end).map(|(row, moment): (_, &Moment)| (row - at, &**moment)).collect();
+                if !here.is_empty() {
+                    batch = history.with_ends(&batch, &here)?;
+                }
             }
-            if losers.len() == work.rows[number] {
-                continue;
-            }
-            let segment = segment.get_or_insert_with(|| Segment::start(&self.layout));
-            let mut rows = self.scanner.rows(file, None).await?;
-            let mut at = 0;
-            while let Some(batch) = rows.next().await? {
-                let end = at + batch.num_rows() as u32;
+            if let Some(losers) = losers {
                 let keep: BooleanArray = (at..end).map(|row| Some(!losers.contains(row))).collect();
-                at = end;
-                let kept = filter_record_batch(&batch, &keep).map_err(|e| sink("rewriting a data file", e))?;
-                segment.write(vec![kept]).await?;
+                batch = filter_record_batch(&batch, &keep).map_err(|e| sink("rewriting a data file", e))?;
+            }
+            at = end;
+            let parts: Vec<RecordBatch> = match history {
+                Some(history) => history.split(&batch)?.into(),
+                None => vec![batch],
+            };
+            for (segment, part) in segments.iter_mut().zip(parts) {
+                if part.num_rows() > 0 {
+                    segment.get_or_insert_with(|| Segment::start(layout)).write(vec![part]).await?;
+                }
             }
         }
-        if let Some(segment) = segment {
-            let adds = segment.finish().await?;
-            outcome.rewritten = adds.iter().map(DataFile::staged).collect();
-            outcome.adds.extend(adds);
-        }
-        Ok(outcome)
     }
+    for segment in segments.into_iter().flatten() {
+        let adds = segment.finish().await?;
+        outcome.rewritten.extend(adds.iter().map(DataFile::staged));
+        outcome.adds.extend(adds);
+    }
+    Ok(outcome)
 }

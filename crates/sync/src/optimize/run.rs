@@ -222,7 +222,7 @@ impl Run<'_> {
         let scanner = self.scanner();
         let mut sample = Sample::new(codec)?;
         for file in &work.files {
-            let mut rows = scanner.keys(file, codec).await?;
+            let mut rows = scanner.columns(file, &codec.columns().collect::<Vec<_>>()).await?;
             while let Some(batch) = rows.next().await? {
                 let columns = codec.key_columns().iter().map(|c| c.extract(&batch)).collect::<Result<Vec<_>>>()?;
                 sample.add(&columns, batch.num_rows())?;
