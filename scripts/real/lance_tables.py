@@ -209,10 +209,14 @@ def searched(path):
 
 
 def blobs(path):
+    """Bytes beside the table, in both of the forms that Lance has for them."""
     schema = pa.schema([pa.field("id", pa.int64()),
                         pa.field("blob", pa.large_binary(), metadata={"lance-encoding:blob": "true"})])
     rows = [pa.array(range(4), pa.int64()), pa.array([None, b"abc", b"", b"x" * 100_000], pa.large_binary())]
-    lance.write_dataset(pa.table(rows, schema=schema), path)
+    lance.write_dataset(pa.table(rows, schema=schema), path("blobs"))
+    schema = pa.schema([pa.field("id", pa.int64()), lance.blob.blob_field("blob")])
+    rows[1] = lance.blob.blob_array([None, b"abc", b"", b"x" * 100_000])
+    lance.write_dataset(pa.table(rows, schema=schema), path("blobs_2"), data_storage_version="2.2")
 
 
 def filtered():
@@ -301,7 +305,7 @@ def write_all(root):
     history(path("plain_history"), stable=False)
     history(path("stable_history"), stable=True)
     searched(path("searched"))
-    blobs(path("blobs"))
+    blobs(path)
     branched(path("branched"))
     for number in range(35):
         write(f"small_{number:02}", pa.table({"id": pa.array(range(number), pa.int64())}))

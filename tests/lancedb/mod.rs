@@ -6,4 +6,5 @@ mod real_filters;
 mod real_searches;
 mod real_size;
 mod real_tables;
+mod scans;
 mod wire;

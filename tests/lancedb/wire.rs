@@ -26,18 +26,18 @@ impl<F: Fn(&Request) -> ResponseTemplate + Send + Sync> Respond for Answers<F> {
     }
 }
 
-async fn serve(answer: impl Fn(&Request) -> ResponseTemplate + Send + Sync + 'static) -> MockServer {
+pub(super) async fn serve(answer: impl Fn(&Request) -> ResponseTemplate + Send + Sync + 'static) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(Answers(answer)).mount(&server).await;
     server
 }
 
-fn connect(server: &MockServer, options: &[(&str, &str)]) -> Arc<dyn LakeflowConnect> {
+pub(super) fn connect(server: &MockServer, options: &[(&str, &str)]) -> Arc<dyn LakeflowConnect> {
     let options = options.iter().copied().collect::<Options>().with("host_override", server.uri());
     Registry::builtin().connect("lancedb", &options, &Context::new()).unwrap()
 }
 
-fn arrow(batch: &RecordBatch) -> ResponseTemplate {
+pub(super) fn arrow(batch: &RecordBatch) -> ResponseTemplate {
     let mut writer = FileWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
     writer.write(batch).unwrap();
     ResponseTemplate::new(200).set_body_raw(writer.into_inner().unwrap(), "application/vnd.apache.arrow.file")
@@ -47,7 +47,7 @@ fn ids(ids: &[i64]) -> RecordBatch {
     RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(ids.to_vec())) as ArrayRef)]).unwrap()
 }
 
-fn body(request: &Request) -> Value {
+pub(super) fn body(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap_or_default()
 }
 

@@ -116,8 +116,7 @@ const QUERY: &[OptionDoc] = &[
     ),
     query("vector_column", OptionKind::Text, "Column of vectors; the only one when absent."),
     query("k", count(10_000), "Neighbours of each vector.").default("10"),
-    query("offset", OptionKind::Integer { min: 0, max: 2_147_483_647 }, "Neighbours to leave out at the start.")
-        .default("0"),
+    query("offset", OptionKind::Integer { min: 0, max: 1_000_000 }, "Best rows to leave out.").default("0"),
     query("distance_type", OptionKind::Choice(&["l2", "cosine", "dot", "hamming"]), "Measure of distance."),
     query("prefilter", OptionKind::Boolean, "Filter before neighbours are looked for, so that k of them are found.")
         .default("true"),
