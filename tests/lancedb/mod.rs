@@ -3,6 +3,7 @@
 mod expression;
 mod real;
 mod real_filters;
+mod real_forms;
 mod real_searches;
 mod real_size;
 mod real_tables;
