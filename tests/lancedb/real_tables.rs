@@ -37,7 +37,8 @@ async fn real_every_choice_of_types_columns_and_rows_is_what_lance_reads() {
         (&[("dialect", "namespace")], json!({"with_row_id": "true", "batch_size": "7"})),
     ] {
         let source = open_with(connection);
-        let mut names = vec!["scalars", "nested", "vectors", "case_twins", "empty_types", "wide", "blobs", "blobs_2"];
+        let mut names =
+            vec!["scalars", "nested", "vectors", "case_twins", "empty_types", "wide", "blobs", "blobs_2", "odd_names"];
         if options["batch_size"] != "1" {
             names.push("plain_history");
         }

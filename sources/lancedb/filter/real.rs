@@ -10,7 +10,7 @@ use arrow::{
     },
 };
 
-use super::{Comparison, Literal, Names, Predicate};
+use super::{Comparison, Literal, Names, Predicate, checked, text::FUNCTIONS};
 use crate::{
     error::ErrorKind,
     options::Options,
@@ -85,6 +85,69 @@ async fn real_typed_conditions_select_what_arrow_selects() {
         assert_eq!(client.count("literals", 1, Some(&missing)).await.unwrap(), column.null_count() as u64, "{missing}");
     }
     assert!(compared > 300, "{compared}");
+}
+
+/// Conditions, by the table that they are of. Each function stands in one.
+const CONDITIONS: &[(&str, &[&str])] = &[
+    (
+        "filtered",
+        &[
+            "abs(a) = 1",
+            "char_length(t) = 1 AND character_length(t) = 1 AND length(t) = 1 AND octet_length(t) = 1",
+            "coalesce(a, 0) = 0 OR nullif(a, 1) IS NULL",
+            "concat(t, 'x') = 'ax' OR t || 'x' = 'bx'",
+            "contains(t, 'a') OR starts_with(t, 'b') OR ends_with(t, '%')",
+            "lower(t) = 'a' AND upper(t) = 'A' AND ltrim(t) = rtrim(t)",
+            "regexp_like(t, '^a') OR regexp_match(t, '^b') IS NOT NULL",
+            "round(f) = 1 AND strpos(t, 'a') < 2",
+            "cast(a as bigint) = 1 OR cast(a as string) = '2' OR CAST(`select` AS INT) = 3",
+            "flag IS TRUE OR flag IS NOT TRUE",
+            "t ILIKE 'A%' OR t NOT LIKE '_'",
+            "a % 2 = 1 AND a * 2 = 2 AND a + 1 > -1 AND a - 1 < 2 AND -a = -1 AND a / 1 = 1",
+            "`has space` IN ('a', 'it''s') AND `select` BETWEEN 0 AND 3",
+        ],
+    ),
+    (
+        "scalars",
+        &[
+            "date_part('year', ts_us) = 2024 OR date_trunc('day', ts_us) = timestamp '2024-01-31 00:00:00'",
+            "json_exists(json, '$.a') OR json_get(json, 'a') IS NOT NULL",
+            "json_get_string(json, 'b') = 'x' OR json_get_int(json, 'b') = 1 OR json_get_float(json, 'b') = 1.5",
+            "json_get_bool(json, 'b')",
+            "date32 = date '2024-01-31' AND ts_us > timestamp '2024-01-31 10:00:00.123456'",
+            "decimal128 = decimal(5,2) '0.01' AND binary = X'00FF' AND u64 > 18446744073709551614",
+        ],
+    ),
+    (
+        "nested",
+        &[
+            "array_contains(texts, 'a') OR array_has(texts, 'a')",
+            "array_has_all(texts, ['a']) OR array_has_any(texts, ['a', 'b'])",
+            "array_length(texts) = 2 AND i8s[1] = 1",
+            "get_field(point, 'x') = 1 AND `point`.x = 1 AND point IS NOT NULL",
+        ],
+    ),
+];
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_all_that_a_filter_may_have_is_known_to_the_server() {
+    let (client, ..) = literals().await;
+    for (table, conditions) in CONDITIONS {
+        let Asked::Answer(answer) =
+            client.query(table, &Query { version: Some(1), limit: 1, ..Query::default() }).await.unwrap()
+        else {
+            panic!("too large")
+        };
+        for condition in *conditions {
+            let text = checked(condition, Names(&answer.schema)).unwrap_or_else(|e| panic!("{condition}: {e}"));
+            client.count(table, 1, Some(&text)).await.unwrap_or_else(|e| panic!("{text}: {e}"));
+        }
+    }
+    let all = CONDITIONS.iter().flat_map(|(_, conditions)| conditions.iter().copied()).collect::<String>();
+    for function in FUNCTIONS {
+        assert!(all.contains(&format!("{function}(")), "no condition has {function}");
+    }
 }
 
 #[tokio::test]

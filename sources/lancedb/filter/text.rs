@@ -11,8 +11,8 @@ const DEEPEST: usize = 50;
 
 /// Words of conditions.
 const KEYWORDS: &[&str] = &[
-    "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "BETWEEN", "ESCAPE", "TRUE", "FALSE", "CASE", "WHEN",
-    "THEN", "ELSE", "END", "CAST", "AS", "DISTINCT",
+    "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "BETWEEN", "ESCAPE", "TRUE", "FALSE", "CAST", "AS",
+    "DISTINCT",
 ];
 
 /// Words of statements: conditions do not have them, and a subquery would read other rows.
@@ -70,15 +70,14 @@ const TYPES: &[&str] = &[
     "X",
 ];
 
-/// Functions that look at one row and tell the same each time.
-const FUNCTIONS: &[&str] = &[
+/// Functions that look at one row and tell the same each time, of those that servers know.
+pub(super) const FUNCTIONS: &[&str] = &[
     "abs",
     "array_contains",
     "array_has",
     "array_has_all",
     "array_has_any",
     "array_length",
-    "ceil",
     "char_length",
     "character_length",
     "coalesce",
@@ -87,7 +86,6 @@ const FUNCTIONS: &[&str] = &[
     "date_part",
     "date_trunc",
     "ends_with",
-    "floor",
     "get_field",
     "json_exists",
     "json_get",
@@ -106,9 +104,6 @@ const FUNCTIONS: &[&str] = &[
     "rtrim",
     "starts_with",
     "strpos",
-    "substr",
-    "substring",
-    "trim",
     "upper",
 ];
 
