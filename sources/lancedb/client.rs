@@ -203,6 +203,17 @@ impl LanceClient {
         parse(self.ask(table, what, body, None).await?.body(), what).map_err(|error| error.with("table", table))
     }
 
+    /// As [`LanceClient::ask_json`], of a node of LanceDB Cloud that knows all that was committed until now.
+    async fn ask_fresh<T: for<'de> Deserialize<'de>>(&self, table: &str, what: &str) -> Result<T> {
+        let request = self.http.post(table_path(table, what)).idempotent(true).json(&self.on(json!({})));
+        let now = self.clock.now().to_rfc3339();
+        let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
+        match response.status() {
+            200..=299 => parse(response.body(), what).map_err(|error| error.with("table", table)),
+            status => Err(faults::of(status, response.body(), table, None)),
+        }
+    }
+
     /// The latest version of a table.
     ///
     /// # Errors
@@ -223,13 +234,7 @@ impl LanceClient {
                 })
             }
             Dialect::Cloud => {
-                let now = self.clock.now().to_rfc3339();
-                let request = self.http.post(table_path(table, "describe/")).idempotent(true).json(&self.on(json!({})));
-                let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
-                if response.status() >= 300 {
-                    return Err(faults::of(response.status(), response.body(), table, None));
-                }
-                let described: Described = parse(response.body(), "describe")?;
+                let described: Described = self.ask_fresh(table, "describe/").await?;
                 let number = described.version.ok_or_else(|| {
                     Error::new(ErrorKind::Protocol, "the server does not tell the table's version").with("table", table)
                 })?;
@@ -250,7 +255,7 @@ impl LanceClient {
                 parse::<OneVersion>(response.body(), "version/describe").map(|found| found.version)
             }
             Dialect::Cloud => {
-                let listed: Versions = self.ask_json(table, "version/list/", &self.on(json!({}))).await?;
+                let listed: Versions = self.ask_fresh(table, "version/list/").await?;
                 let found = listed.versions.into_iter().find(|version| version.number == number);
                 found.ok_or_else(|| faults::of(404, b"version", table, Some(number)))
             }
