@@ -8,4 +8,5 @@ mod real_searches;
 mod real_size;
 mod real_tables;
 mod scans;
+mod simulated;
 mod wire;
