@@ -267,6 +267,10 @@ def compare(root, case):
 
 
 def compare_part(local, found, options):
+    if "_rowid" in local.column_names:
+        place = local.schema.get_field_index("_rowid")
+        ids = pa.field("_rowid", pa.int64(), local.schema.field(place).nullable)
+        local = local.set_column(place, ids, local["_rowid"].cast(pa.int64()))
     local, found = local.combine_chunks(), found.combine_chunks()
     wanted = Wanted(options)
     skipped = [] if options.get("blob_mode") != "skip" else [f.name for f in local.schema if is_blob(f)]

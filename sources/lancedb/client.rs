@@ -1,6 +1,6 @@
 //! A LanceDB server over HTTP: its dialect, tables, versions, counts and queries.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;

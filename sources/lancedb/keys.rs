@@ -3,7 +3,7 @@
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::config::TableOptions;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Marks a column as part of the key, in the field's metadata.
 const MARK: &str = "lance-schema:unenforced-primary-key";
@@ -15,7 +15,7 @@ const USUAL: [&str; 5] = ["id", "_id", "uuid", "pk", "key"];
 /// The key columns of a table: as the options say, as the schema is marked, or by name; none when nothing tells.
 ///
 /// # Errors
-/// [`NotFound`](ErrorKind::NotFound) for a column of the options that there is not.
+/// [`NotFound`](crate::ErrorKind::NotFound) for a column of the options that there is not.
 pub(super) fn primary_keys(table: &str, schema: &Schema, options: &TableOptions) -> Result<Vec<String>> {
     if !options.primary_keys.is_empty() {
         for key in &options.primary_keys {

@@ -1,25 +1,32 @@
 //! LanceDB: Cloud and Enterprise, and servers of the Lance REST Namespace.
 
-#![allow(dead_code, unused_imports, reason = "the readers are not written yet")]
-
+mod absent;
 mod branch;
 mod changes;
 mod client;
+mod column;
 mod config;
+mod connection;
 mod connector;
+mod deletions;
 mod dialect;
 mod discovery;
 mod faults;
 mod filter;
+mod follow;
+mod fragments;
 mod ipc;
 mod keys;
+mod lineage;
 mod neighbours;
 mod offset;
 mod pages;
+mod plan;
 mod ranges;
 mod readable;
-mod reader;
+mod rows;
 mod search;
 mod snapshot;
+mod trips;
 mod types;
 pub use connector::LanceDbSource;

@@ -76,7 +76,7 @@ impl NeighbourPages {
     }
 
     async fn page(&self, snapshot: &Snapshot, condition: Option<Predicate>, part: Numbered) -> Result<Page> {
-        let mut page = Page::new(part.offset, Vec::new());
+        let mut page = Page::default();
         let mut waiting = vec![part];
         while let Some(part) = waiting.pop() {
             let selected = both(condition.clone(), part.condition(ROW_ID));

@@ -27,20 +27,14 @@ pub(super) const ROW_ID: &str = "_rowid";
 const MOST_SKIPPED: u64 = i32::MAX as u64;
 
 /// Rows of one page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Page {
-    /// Rows before it.
-    pub(super) offset: u64,
     pub(super) batches: Vec<RecordBatch>,
     /// Their row ids, where they are asked for to prove that no row comes twice.
     ids: Vec<UInt64Array>,
 }
 
 impl Page {
-    pub(super) fn new(offset: u64, batches: Vec<RecordBatch>) -> Self {
-        Self { offset, batches, ids: Vec::new() }
-    }
-
     pub(super) fn rows(&self) -> u64 {
         self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
     }
@@ -70,11 +64,22 @@ impl Snapshot {
         from: u64,
         total: u64,
     ) -> Result<BoxStream<'static, Result<Page>>> {
-        Ok(match self.scan {
-            ScanMode::Offset => self.offset_pages(condition, from, total),
-            ScanMode::Auto if !self.is_beyond_offsets(total).await? => self.offset_pages(condition, from, total),
-            ScanMode::Auto | ScanMode::RowRange => range_pages(self, condition, from, total),
+        Ok(match self.scan_of(total).await? {
             ScanMode::DummyVector => NeighbourPages::new(&self)?.pages(self, condition, from, total),
+            ScanMode::RowRange => range_pages(self, condition, from, total),
+            ScanMode::Offset | ScanMode::Auto => self.offset_pages(condition, from, total),
+        })
+    }
+
+    /// How so many rows are read: what `auto` means for them.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub(super) async fn scan_of(&self, total: u64) -> Result<ScanMode> {
+        Ok(match self.scan {
+            ScanMode::Auto if self.is_beyond_offsets(total).await? => ScanMode::RowRange,
+            ScanMode::Auto => ScanMode::Offset,
+            chosen => chosen,
         })
     }
 
@@ -102,7 +107,7 @@ impl Snapshot {
     }
 
     async fn offset_page(&self, filter: Option<String>, offset: u64, rows: u64) -> Result<Page> {
-        let mut page = Page::new(offset, Vec::new());
+        let mut page = Page::default();
         let mut waiting = VecDeque::from([(offset, rows)]);
         while let Some((offset, rows)) = waiting.pop_front() {
             let query = Query {

@@ -11,7 +11,7 @@ use super::{
     pages::{Page, numbers},
     snapshot::Snapshot,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 const ADDRESS: &str = "_rowaddr";
 /// The most addresses in one answer: 8 MB.
@@ -67,7 +67,7 @@ pub(super) fn range_pages(
 }
 
 async fn page(snapshot: &Snapshot, condition: Option<Predicate>, part: Numbered) -> Result<Page> {
-    let mut page = Page::new(part.offset, Vec::new());
+    let mut page = Page::default();
     let mut waiting = vec![part];
     while let Some(part) = waiting.pop() {
         let filter = both(condition.clone(), part.condition(ADDRESS));

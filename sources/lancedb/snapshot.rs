@@ -131,6 +131,37 @@ impl Snapshot {
         })
     }
 
+    /// The same with columns that the server adds.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub(super) async fn adding(mut self, options: &TableOptions, added: &[&str]) -> Result<Self> {
+        if added.is_empty() {
+            return Ok(self);
+        }
+        let names = names(&self.whole, options, added);
+        let read = schema(&self.client, &self.table, self.version.number, names.clone()).await?;
+        self.columns = Columns::of(&read, options.types()).map_err(|error| error.with("table", &self.table))?;
+        self.names = names;
+        Ok(self)
+    }
+
+    /// The same with some of its columns, named as in Spark.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound), with near names, for a column that there is not.
+    pub(super) fn narrowed(&self, wanted: &[String]) -> Result<Self> {
+        let (columns, names) = self.columns.narrowed(wanted).map_err(|error| error.with("table", &self.table))?;
+        Ok(Self { columns, names: Some(names), ..self.clone() })
+    }
+
+    /// The same columns at another version, which nothing is asked of yet.
+    pub(super) fn at(&self, number: u64) -> Self {
+        let mut other = self.clone();
+        other.version.number = number;
+        other
+    }
+
     /// The condition of the user and another one.
     pub(super) fn and(&self, other: Option<Predicate>) -> Option<Predicate> {
         match (self.selected.clone(), other) {
@@ -160,7 +191,13 @@ fn names(whole: &Schema, options: &TableOptions, virtual_columns: &[&str]) -> Op
         true => whole.fields().iter().map(|field| field.name().clone()).collect(),
         false => options.columns.clone(),
     };
-    Some(own.into_iter().chain(added).collect())
+    let mut names = own;
+    for name in added {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Some(names)
 }
 
 /// Bytes of a row before one was seen.

@@ -2,11 +2,13 @@
 
 mod expression;
 mod real;
+mod real_changes;
 mod real_filters;
 mod real_forms;
 mod real_searches;
 mod real_size;
 mod real_tables;
+mod replica;
 mod scans;
 mod simulated;
 mod wire;

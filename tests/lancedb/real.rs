@@ -125,7 +125,9 @@ impl Comparison {
                 writer.as_mut().unwrap().write(&batch).unwrap();
             }
         };
-        each_batch(source, table, write).await.unwrap_or_else(|error| panic!("{}: {error}", table.name));
+        // Lance does not read the cursor of changes along.
+        let whole = table.clone().option("ingestion_type", "snapshot");
+        each_batch(source, &whole, write).await.unwrap_or_else(|error| panic!("{}: {error}", table.name));
         writer.unwrap().finish().unwrap();
         rows
     }

@@ -48,7 +48,10 @@ async fn real_scans_while_writers_write_are_of_one_version() {
             break;
         }
         let mode = ["offset", "row_range", "dummy_vector"][round % 3];
-        let table = TableRef::new("busy").option("batch_size", "700").option("scan_mode", mode);
+        let table = TableRef::new("busy")
+            .option("batch_size", "700")
+            .option("scan_mode", mode)
+            .option("ingestion_type", "snapshot");
         let rows = read(&sources[round / 3 % 3], &table).await.unwrap();
         let version = version(&rows.offset);
         versions.insert(version);

@@ -105,6 +105,11 @@ impl TableOptions {
         options.parse_with(Level::Table, OPTIONS, |table: &Self, problems| table.check(problems))
     }
 
+    /// The same with other columns, and none that the server adds.
+    pub(in super::super) fn with_columns(&self, columns: Vec<String>) -> Self {
+        Self { columns, with_row_id: false, ..self.clone() }
+    }
+
     pub(in super::super) fn types(&self) -> TypeOptions {
         TypeOptions {
             exact_integers: self.int_mode == "exact",

@@ -9,6 +9,6 @@ mod predicate;
 mod real;
 mod text;
 
-pub(super) use names::Names;
+pub(super) use names::{Names, VIRTUAL};
 pub(super) use predicate::{Comparison, Literal, Predicate};
 pub(super) use text::checked;

@@ -1,6 +1,7 @@
 //! Conditions that the connector adds, of typed values.
 
 use chrono::{DateTime, Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
 
 use super::text::write_text;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +17,8 @@ pub(in super::super) enum Comparison {
 }
 
 /// A value as the server's parser reads it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(in super::super) enum Literal {
     Long(i64),
     UnsignedLong(u64),
@@ -38,6 +40,7 @@ pub(in super::super) enum Predicate {
     Checked(String),
     Compare(String, Comparison, Literal),
     IsNull(String),
+    IsNotNull(String),
     In(String, Vec<Literal>),
     All(Vec<Predicate>),
 }
@@ -87,6 +90,10 @@ impl Predicate {
             Self::IsNull(column) => {
                 out.push_str(column);
                 out.push_str(" IS NULL");
+            }
+            Self::IsNotNull(column) => {
+                out.push_str(column);
+                out.push_str(" IS NOT NULL");
             }
             Self::In(column, values) => {
                 out.push_str(column);
@@ -174,7 +181,11 @@ mod tests {
         let all = Predicate::Checked("(`a` = 1 OR `b` = 2)".to_owned())
             .and(range)
             .and(Predicate::In("`k`".to_owned(), vec![Literal::Long(1), Literal::Long(2)]))
-            .and(Predicate::IsNull("`c`".to_owned()));
-        assert_eq!(all.to_text().unwrap(), "(`a` = 1 OR `b` = 2) AND `_rowaddr` >= 1 AND `k` IN (1,2) AND `c` IS NULL");
+            .and(Predicate::IsNull("`c`".to_owned()))
+            .and(Predicate::IsNotNull("`d`".to_owned()));
+        assert_eq!(
+            all.to_text().unwrap(),
+            "(`a` = 1 OR `b` = 2) AND `_rowaddr` >= 1 AND `k` IN (1,2) AND `c` IS NULL AND `d` IS NOT NULL"
+        );
     }
 }

@@ -16,7 +16,6 @@ use super::{
         dialect::{Query, Search},
         ipc::Answer,
         keys::primary_keys,
-        offset::State,
         snapshot::Snapshot,
         types::{Columns, TypeOptions},
     },
@@ -101,31 +100,24 @@ impl Searched {
         Ok(TableMetadata { primary_keys, cursor_field: None, ingestion_type: IngestionType::Snapshot })
     }
 
-    /// Sends what is found, the best first, then the version's offset.
+    /// Sends what is found, the best first.
     ///
     /// # Errors
     /// Those of the client.
-    pub(in super::super) async fn read(
-        self,
-        options: &TableOptions,
-        parallelism: usize,
-        events: &Events,
-    ) -> Result<()> {
+    pub(in super::super) async fn read(self, parallelism: usize, events: &Events) -> Result<()> {
         let searches = self.neighbours.len().max(1);
         let found = stream::iter(0..searches).map(|number| self.found(number)).buffered(parallelism);
         let mut found = std::pin::pin!(found);
-        let (mut columns, mut rows) = (None, 0);
+        let mut columns = None;
         while let Some(batch) = found.try_next().await? {
             let columns = match &columns {
                 Some(columns) => columns,
                 None => columns.insert(Columns::of(batch.schema_ref(), self.types)?),
             };
-            rows += batch.num_rows() as u64;
             let batch = columns.convert(&batch).map_err(|error| error.with("table", &self.snapshot.table))?;
             events.send(ReadEvent::Records(Records::Arrow(batch))).await?;
         }
-        let state = State::new(&self.snapshot.table, options, &self.snapshot.version, rows);
-        events.send(ReadEvent::Checkpoint(state.encode()?)).await
+        Ok(())
     }
 
     /// What one of the searches finds, in the server's types.

@@ -1,7 +1,5 @@
 //! Arrow types to Spark types, with what it takes to bring the values over.
 
-use std::sync::Arc;
-
 use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, TimeUnit};
 
 use super::{
@@ -41,7 +39,7 @@ impl Mapped {
         Self { data_type, convert: Convert::Keep }
     }
 
-    fn by(data_type: DataType, convert: Convert) -> Self {
+    pub(super) fn by(data_type: DataType, convert: Convert) -> Self {
         Self { data_type, convert }
     }
 }
@@ -215,10 +213,4 @@ fn unsupported(found: &ArrowType, path: &str, why: &'static str) -> Error {
 
 pub(super) fn join(parent: &str, name: &str) -> String {
     if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
-}
-
-/// The nullable field `name` of a type, for the tests of this folder.
-#[cfg(test)]
-pub(super) fn nullable(name: &str, data_type: ArrowType) -> FieldRef {
-    Arc::new(Field::new(name, data_type, true))
 }

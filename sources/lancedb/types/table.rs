@@ -4,16 +4,17 @@ use std::{collections::HashSet, sync::Arc};
 
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::{DataType as ArrowType, Field, Schema, SchemaRef},
 };
 
 use super::{
+    super::filter::VIRTUAL,
     convert::Convert,
-    mapping::{TypeOptions, map, spark_field},
+    mapping::{Mapped, TypeOptions, map, spark_field},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    types::{StructField, StructType},
+    types::{DataType, StructField, StructType},
 };
 
 /// The columns of a table: their Spark schema, and how batches of the server become batches of it.
@@ -41,7 +42,11 @@ impl Columns {
         let mut columns = Vec::with_capacity(server.fields().len());
         let mut dropped = Vec::new();
         for (place, field) in server.fields().iter().enumerate() {
-            let Some(mapped) = map(field, options, field.name(), 0)? else {
+            let mapped = match counts(field) {
+                true => Some(Mapped::by(DataType::Long, Convert::Cast(ArrowType::Int64))),
+                false => map(field, options, field.name(), 0)?,
+            };
+            let Some(mapped) = mapped else {
                 dropped.push(field.name().clone());
                 continue;
             };
@@ -60,6 +65,23 @@ impl Columns {
     /// Columns that Spark cannot store: structs without members.
     pub(in super::super) fn dropped(&self) -> &[String] {
         &self.dropped
+    }
+
+    /// Some of the columns, and what the server calls them.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound), with near names, for a column that there is not.
+    pub(in super::super) fn narrowed(&self, wanted: &[String]) -> Result<(Self, Vec<String>)> {
+        let known = || self.columns.iter().map(|column| column.field.name.as_str());
+        if let Some(unknown) = wanted.iter().find(|name| !known().any(|known| known == name.as_str())) {
+            return Err(Error::unknown("column", unknown, known()));
+        }
+        let kept = self.columns.iter().filter(|column| wanted.contains(&column.field.name));
+        let fields: Vec<_> = kept.clone().map(|column| Arc::clone(&self.server.fields()[column.place])).collect();
+        let names = fields.iter().map(|field| field.name().clone()).collect();
+        let columns = kept.enumerate().map(|(place, column)| Column { place, ..column.clone() }).collect();
+        let server = Arc::new(Schema::new_with_metadata(fields, self.server.metadata().clone()));
+        Ok((Self { server, columns, dropped: Vec::new() }, names))
     }
 
     /// A batch of the server's schema in this one, in Arrow layouts of the same Spark types.
@@ -87,6 +109,11 @@ impl Columns {
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
             .map_err(|error| Error::new(ErrorKind::Internal, "Arrow refused converted columns").caused_by(error))
     }
+}
+
+/// Versions and row ids of the server are counted from zero: they fit a Long.
+fn counts(field: &Field) -> bool {
+    VIRTUAL.contains(&field.name().as_str()) && field.data_type() == &ArrowType::UInt64
 }
 
 /// Lance tells columns apart by case, Spark does not: the later one gets a number.
