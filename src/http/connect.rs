@@ -29,6 +29,7 @@ pub(super) fn connect(
         .referer(false)
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
+        .pool_max_idle_per_host(settings.max_idle_connections)
         .tcp_nodelay(true);
     if connections == Connections::One {
         builder = builder.http1_only().pool_max_idle_per_host(1);
@@ -45,7 +46,12 @@ pub(super) fn connect(
         if certificates.is_empty() {
             return Err(config("'ca_certificate' holds no certificate"));
         }
-        builder = builder.tls_certs_merge(certificates);
+        builder = match settings.ca_certificate_only {
+            true => builder.tls_certs_only(certificates),
+            false => builder.tls_certs_merge(certificates),
+        };
+    } else if settings.ca_certificate_only {
+        return Err(config("'ca_certificate_only' needs 'ca_certificate'"));
     }
     if let Some(identity) = identity_of(settings)? {
         builder = builder.identity(identity);

@@ -167,7 +167,7 @@ pub(super) async fn read_whole(head: &mut Head, limit: u64) -> Result<Bytes, Bod
     let Some(first) = next(head).await? else { return Ok(Bytes::new()) };
     let Some(second) = next(head).await? else { return within(first, limit) };
     // What a server announces is only believed up to a point.
-    let announced = usize::try_from(announced).unwrap_or(0).min(16 << 20);
+    let announced = usize::try_from(announced).unwrap_or(0).min(64 << 20);
     let mut body = BytesMut::with_capacity(announced.max(first.len() + second.len()));
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);

@@ -65,6 +65,13 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
     )
     .default("8"),
     option(
+        "max_idle_connections",
+        OptionKind::Integer { min: 0, max: 1_000 },
+        "Connections to the server that are kept for further requests; 0 keeps none.",
+    )
+    .aliases(&["pool_max_idle"])
+    .default("20"),
+    option(
         "max_body_bytes",
         OptionKind::Integer { min: 1024, max: i64::MAX },
         "Largest body accepted, after decompression.",
@@ -97,6 +104,13 @@ pub const HTTP_OPTIONS: &[OptionDoc] = &[
     .aliases(&["proxy_url"]),
     option("ca_certificate", OptionKind::Text, "Path or PEM text of further certificate authorities to trust.")
     .aliases(&["ca_bundle", "ca_cert_path", "ca_cert_pem"]),
+    option(
+        "ca_certificate_only",
+        OptionKind::Boolean,
+        "Trust no other authority than those of ca_certificate, not even those of this machine.",
+    )
+    .aliases(&["ca_bundle_exclusive"])
+    .default("false"),
     option("client_certificate", OptionKind::Text, "Path or PEM text of the certificate (chain) to present to the server.")
     .aliases(&["client_cert"]),
     option("client_key", OptionKind::Secret, "Path or PEM text of the client certificate's private key."),
@@ -126,6 +140,7 @@ pub struct HttpSettings {
     pub max_retry_after: Duration,
     pub requests_per_second: Option<f64>,
     pub max_concurrency: usize,
+    pub max_idle_connections: usize,
     pub max_body_bytes: u64,
     pub allow_insecure: bool,
     #[serde(default)]
@@ -135,6 +150,7 @@ pub struct HttpSettings {
     pub extra_headers: BTreeMap<String, Secret>,
     pub proxy: Option<Secret>,
     pub ca_certificate: Option<String>,
+    pub ca_certificate_only: bool,
     pub client_certificate: Option<String>,
     pub client_key: Option<Secret>,
     pub insecure_skip_verify: bool,
@@ -151,6 +167,7 @@ impl Default for HttpSettings {
             max_retry_after: Duration::from_secs(120),
             requests_per_second: None,
             max_concurrency: 8,
+            max_idle_connections: 20,
             max_body_bytes: 256 << 20,
             allow_insecure: false,
             allowed_link_hosts: Vec::new(),
@@ -158,6 +175,7 @@ impl Default for HttpSettings {
             extra_headers: BTreeMap::new(),
             proxy: None,
             ca_certificate: None,
+            ca_certificate_only: false,
             client_certificate: None,
             client_key: None,
             insecure_skip_verify: false,

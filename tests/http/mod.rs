@@ -6,7 +6,7 @@ mod links;
 mod negotiate;
 mod protocols;
 mod retry;
-mod secrecy;
+pub(crate) mod secrecy;
 mod support;
 pub(crate) mod tls;
 mod transport;

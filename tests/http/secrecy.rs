@@ -21,8 +21,15 @@ use wiremock::{
 
 use super::support::{Deed, InTurn, RawServer, Timed, url};
 
+/// Keeps all log lines.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -47,7 +54,8 @@ fn marked() -> Secret {
     Secret::new("MARKER-secret")
 }
 
-fn everything_about(error: &Error) -> String {
+/// An error with its causes, as people and as programs see it.
+pub(crate) fn everything_about(error: &Error) -> String {
     let mut text = format!("{error}\n{error:?}\n");
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -140,7 +148,7 @@ async fn no_secret_is_shown_anywhere() {
     Mock::given(any()).respond_with(away).mount(&redirecting).await;
     fail(Timed::with_auth(&redirecting.uri(), Auth::bearer(&marked()).unwrap()), &mut out).await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for wanted in ["http response", "http retry", "http failure", "status=429", "attempt=6", "/Patient", "granted less"]
     {
         assert!(log.contains(wanted), "no {wanted:?} in the log");

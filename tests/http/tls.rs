@@ -30,9 +30,18 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::of(KeyPair::generate().unwrap())
+    }
+
+    /// The authority of a key that was written down.
+    fn again(pem: &str) -> Self {
+        Self::of(KeyPair::from_pem(pem).unwrap())
+    }
+
+    fn of(key: KeyPair) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -129,6 +138,39 @@ async fn an_unknown_authority_is_refused_at_once_and_trusted_when_given() {
     assert_eq!(server.get(|s| s.ca_certificate = Some(file.to_str().unwrap().to_owned())).await.unwrap(), "secret");
 }
 
+/// Which servers are trusted by a process for which the authorities of this machine are those of a file.
+#[tokio::test]
+async fn the_authorities_of_this_machine_are_trusted_unless_only_the_given_one_is_to_be() {
+    const INNER: &str = "LAKEFLOW_TEST_MACHINES_AUTHORITY";
+    if std::env::var_os(INNER).is_none() {
+        let key_of_machine = KeyPair::generate().unwrap();
+        let text = key_of_machine.serialize_pem();
+        let folder = tempfile::tempdir().unwrap();
+        let (pem, key) = (folder.path().join("ca.pem"), folder.path().join("key.pem"));
+        std::fs::write(&pem, Authority::of(key_of_machine).pem()).unwrap();
+        std::fs::write(&key, text).unwrap();
+        let this = "http::tls::the_authorities_of_this_machine_are_trusted_unless_only_the_given_one_is_to_be";
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let ran = again.args(["--exact", this]).env("SSL_CERT_FILE", &pem).env(INNER, folder.path()).output().unwrap();
+        let out = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && out.contains("1 passed"), "{out}");
+        return;
+    }
+    let folder = std::path::PathBuf::from(std::env::var_os(INNER).unwrap());
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (of_machine, given) = (Authority::again(&read("key.pem")), Authority::new());
+    let known = TlsServer::start(&of_machine, "localhost", None).await;
+    let own = TlsServer::start(&given, "localhost", None).await;
+    assert_eq!(known.get(|_| {}).await.unwrap(), "secret", "the machine's authority");
+    assert!(own.get(|_| {}).await.is_err());
+    let trust = |s: &mut HttpSettings| s.ca_certificate = Some(given.pem());
+    assert_eq!(own.get(trust).await.unwrap(), "secret");
+    assert_eq!(known.get(trust).await.unwrap(), "secret", "the given one is added");
+    let only = |s: &mut HttpSettings| (s.ca_certificate, s.ca_certificate_only) = (Some(given.pem()), true);
+    assert_eq!(own.get(only).await.unwrap(), "secret");
+    assert!(known.get(only).await.is_err(), "the machine's authority is not trusted any more");
+}
+
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_also_from_a_trusted_authority() {
     let authority = Authority::new();
@@ -172,7 +214,8 @@ async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
 #[test]
 fn certificates_and_proxies_that_cannot_be_used_are_named() {
     type Change = fn(&mut HttpSettings);
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 9] = [
+        ("'ca_certificate_only'", |s| s.ca_certificate_only = true),
         ("'ca_certificate'", |s| s.ca_certificate = Some("/no/such/file.pem".to_owned())),
         ("'ca_certificate'", |s| s.ca_certificate = Some("-----BEGIN CERTIFICATE-----\n!MARKER".to_owned())),
         ("'client_key'", |s| s.client_certificate = Some("-----BEGIN CERTIFICATE-----".to_owned())),
