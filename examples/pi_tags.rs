@@ -2,11 +2,13 @@
 //!
 //! `cargo run --release --example pi_tags [TAGS] [LATENCY_MS]` starts a server in this process, with one event per tag and second,
 //! and prints one JSON line for each pass. CPU and memory are those of both, server and reader.
+//! `pi_tags read BASE_URL [OPTION=VALUE ...]` reads `pi_timeseries` of a server that runs already; CPU and memory are the reader's.
 #![allow(clippy::print_stdout)]
 
 use std::{
     error::Error,
     fs,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,22 +21,37 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
-    let tags: u32 = args.next().map_or(Ok(30_000), |text| text.parse())?;
-    let latency: u64 = args.next().map_or(Ok(50), |text| text.parse())?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, base_url, options @ ..] = args.as_slice()
+        && mode == "read"
+    {
+        let mut table = TableRef::new("pi_timeseries");
+        for option in options {
+            let (name, value) = option.split_once('=').ok_or("options are given as OPTION=VALUE")?;
+            table = table.option(name, value);
+        }
+        pass(&*connect(base_url)?, "read", table, None).await?;
+        return Ok(());
+    }
+    let tags: u32 = args.first().map_or(Ok(30_000), |text| text.parse())?;
+    let latency: u64 = args.get(1).map_or(Ok(50), |text| text.parse())?;
     let mut config = Config { points: tags, latency: Duration::from_millis(latency), ..Config::default() };
     config.types = vec![PointType::Float32];
     config.archive.density = Density::Every(Duration::from_secs(1));
     config.archive.history = Duration::from_secs(3600);
     config.gzip = false;
     let server = Server::start(config)?;
-    let options = Options::new().with("pi_base_url", server.base_url()).with("auth_type", "anonymous");
-    let source = Registry::builtin().connect("osipi", &options, &Context::new())?;
+    let source = connect(&server.base_url())?;
     let table = TableRef::new("pi_timeseries").option("startTime", "*-60s").option("late_window", "0");
     let first = pass(&*source, "first", table.clone().option("endTime", "*-60s"), None);
     let offset = first.await?;
     pass(&*source, "incremental", table, offset).await?;
     Ok(())
+}
+
+fn connect(base_url: &str) -> Result<Arc<dyn LakeflowConnect>> {
+    let options = Options::new().with("pi_base_url", base_url).with("auth_type", "anonymous");
+    Ok(Registry::builtin().connect("osipi", &options, &Context::new())?)
 }
 
 async fn pass(

@@ -5,14 +5,18 @@ use std::collections::VecDeque;
 
 use super::{pages::Pager, time::Micros};
 
-/// Bytes of JSON that an event takes, about.
+/// Bytes of JSON that an event takes, about, as long as none was seen.
 const EVENT_BYTES: f64 = 150.0;
+/// Answers with fewer events say little about the size of others.
+const TELLING: usize = 1_000;
 /// How much of a page a window is meant to fill.
 const FILL: f64 = 0.8;
 /// The first window of a tag of which nothing is known.
 const FIRST_WINDOW: Micros = 86_400_000_000;
 /// The weight of what was seen last.
 const NEWEST_WEIGHT: f64 = 0.5;
+/// From so many tags it is told what a tag is like of which nothing is known.
+const SAMPLE: usize = 1_000;
 
 /// What the controller is asked to keep to.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Limits {
     pub(super) max_count: u32,
     /// Size of an answer to aim for.
     pub(super) bytes: f64,
+    /// What answers that were asked for and not yet taken may hold together.
+    pub(super) under_way: f64,
     /// The longest window.
     pub(super) window: Option<Micros>,
 }
@@ -47,17 +53,30 @@ pub(super) struct Job {
     pub(super) open: bool,
 }
 
-/// How many events per second each tag has, as far as is known.
+/// Jobs for one request.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Job>,
+    /// How large the answer may become, about.
+    pub(super) bytes: f64,
+}
+
+/// How many events per second each tag has, and how large events are, as far as is known.
 #[derive(Clone, Debug)]
-pub(super) struct Densities(Vec<Option<f64>>);
+pub(super) struct Densities {
+    tags: Vec<Option<f64>>,
+    /// What the first tags had, in order of size.
+    sample: Vec<f64>,
+    event_bytes: f64,
+}
 
 impl Densities {
     pub(super) fn unknown(tags: usize) -> Self {
-        Self(vec![None; tags])
+        Self { tags: vec![None; tags], sample: Vec::new(), event_bytes: EVENT_BYTES }
     }
 
     pub(super) fn of(&self, tag: usize) -> Option<f64> {
-        self.0.get(tag).copied().flatten()
+        self.tags.get(tag).copied().flatten()
     }
 
     /// Learns from a window: how many events it held.
@@ -66,14 +85,26 @@ impl Densities {
             return;
         }
         let seen = events as f64 / (span as f64 / 1e6);
-        if let Some(known) = self.0.get_mut(tag) {
+        if let Some(known) = self.tags.get_mut(tag) {
+            if known.is_none() && self.sample.len() < SAMPLE {
+                self.sample.insert(self.sample.partition_point(|other| *other < seen), seen);
+            }
             *known = Some(known.map_or(seen, |known| known * (1.0 - NEWEST_WEIGHT) + seen * NEWEST_WEIGHT));
         }
     }
 
-    /// How many events a window is expected to hold.
+    /// Learns from an answer: how large its events were.
+    pub(super) fn learn_size(&mut self, events: usize, bytes: usize) {
+        if events >= TELLING {
+            let seen = bytes as f64 / events as f64;
+            self.event_bytes = self.event_bytes * (1.0 - NEWEST_WEIGHT) + seen * NEWEST_WEIGHT;
+        }
+    }
+
+    /// How many events a window is expected to hold; of a tag of which nothing is known as many as of half of the others.
     fn expected(&self, tag: usize, span: Micros) -> Option<f64> {
-        self.of(tag).map(|density| density * span as f64 / 1e6)
+        let density = self.of(tag).or_else(|| self.sample.get(self.sample.len() / 2).copied());
+        density.map(|density| density * span as f64 / 1e6)
     }
 
     /// How long a window may be to fill a page.
@@ -129,20 +160,31 @@ impl Controller {
         let span = job.pager.end() - job.pager.floor();
         let wanted = match densities.expected(job.tag, span) {
             Some(events) => events * 2.0 + 200.0,
-            None => (self.limits.bytes / EVENT_BYTES / self.limits.requests as f64).max(1000.0),
+            None => self.share(densities),
         };
+        let wanted = if densities.of(job.tag).is_none() { wanted.max(self.share(densities)) } else { wanted };
         // Cut to what fits.
         self.limits.max_count.min(wanted as u32).max(1)
     }
 
-    fn bytes(&self, densities: &Densities, job: &Job) -> f64 {
-        let span = job.pager.end() - job.pager.floor();
-        let expected = densities.expected(job.tag, span).unwrap_or(0.0);
-        expected.min(f64::from(job.pager.max_count())) * EVENT_BYTES + 100.0
+    /// Events of each stream when all of a batch have the same.
+    fn share(&self, densities: &Densities) -> f64 {
+        (self.limits.bytes / densities.event_bytes / self.limits.requests as f64).max(1000.0)
     }
 
-    /// The next batch; `None` when too little waits to fill one and `only_full` is asked for, or nothing at all.
-    pub(super) fn batch(&mut self, densities: &Densities, only_full: bool) -> Option<Vec<Job>> {
+    fn bytes(&self, densities: &Densities, job: &Job) -> f64 {
+        let span = job.pager.end() - job.pager.floor();
+        let full = f64::from(job.pager.max_count());
+        match densities.expected(job.tag, span) {
+            Some(events) => events.min(full) * densities.event_bytes + 100.0,
+            // It fits however much there is: no more is asked for.
+            None => self.limits.bytes / self.limits.requests as f64,
+        }
+    }
+
+    /// The next batch, of up to `room` bytes or a single job; `None` when too little waits to fill one and `only_full` is
+    /// asked for, or nothing at all, or there is no room for it.
+    pub(super) fn batch(&mut self, densities: &Densities, only_full: bool, room: f64) -> Option<Batch> {
         let mut bytes = 0.0;
         let mut take = 0;
         let mut full = false;
@@ -156,7 +198,7 @@ impl Controller {
             take += 1;
         }
         full |= take == self.limits.requests;
-        if take == 0 || (only_full && !full) {
+        if take == 0 || (only_full && !full) || bytes > room {
             return None;
         }
         let mut jobs: Vec<Job> = self.waiting.drain(..take).collect();
@@ -164,18 +206,19 @@ impl Controller {
             let count = self.max_count(densities, job);
             job.pager.set_max_count(count);
         }
-        Some(jobs)
+        Some(Batch { jobs, bytes })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pages::Verdict, *};
 
     const HOUR: Micros = 3_600_000_000;
+    const ROOM: f64 = f64::INFINITY;
 
     fn limits() -> Limits {
-        Limits { requests: 100, max_count: 10_000, bytes: 16e6, window: None }
+        Limits { requests: 100, max_count: 10_000, bytes: 16e6, under_way: 48e6, window: None }
     }
 
     fn job(tag: usize, hours: i64) -> Job {
@@ -189,7 +232,7 @@ mod tests {
         }
         let mut controller = Controller::new(limits());
         (0..tags).for_each(|tag| controller.push(job(tag, hours)));
-        std::iter::from_fn(|| controller.batch(&densities, false)).map(|jobs| jobs.len()).collect()
+        std::iter::from_fn(|| controller.batch(&densities, false, ROOM)).map(|batch| batch.jobs.len()).collect()
     }
 
     #[test]
@@ -219,13 +262,13 @@ mod tests {
         let densities = Densities::unknown(150);
         let mut controller = Controller::new(limits());
         (0..150).for_each(|tag| controller.push(job(tag, 1)));
-        assert_eq!(controller.batch(&densities, true).map(|jobs| jobs.len()), Some(100));
-        assert!(controller.batch(&densities, true).is_none());
+        assert_eq!(controller.batch(&densities, true, ROOM).map(|batch| batch.jobs.len()), Some(100));
+        assert!(controller.batch(&densities, true, ROOM).is_none());
         controller.drop_tag(149);
         controller.push_first(job(7, 1));
-        let rest = controller.batch(&densities, false).unwrap();
+        let rest = controller.batch(&densities, false, ROOM).unwrap().jobs;
         assert_eq!((rest.len(), rest[0].tag), (50, 7));
-        assert!(controller.len() == 0 && controller.batch(&densities, false).is_none());
+        assert!(controller.len() == 0 && controller.batch(&densities, false, ROOM).is_none());
     }
 
     #[test]
@@ -234,7 +277,73 @@ mod tests {
         densities.learn(0, 60, HOUR);
         let mut controller = Controller::new(limits());
         controller.push(job(0, 1));
-        let jobs = controller.batch(&densities, false).unwrap();
-        assert_eq!(jobs[0].pager.question().max_count, 320);
+        let batch = controller.batch(&densities, false, ROOM).unwrap();
+        assert_eq!(batch.jobs[0].pager.question().max_count, 320);
+    }
+
+    #[test]
+    fn what_finds_no_room_waits() {
+        let densities = Densities::unknown(200);
+        let mut controller = Controller::new(limits());
+        (0..200).for_each(|tag| controller.push(job(tag, 1)));
+        let first = controller.batch(&densities, false, 48e6).unwrap();
+        // Of tags of which nothing is known an answer may become as large as allowed.
+        assert!((first.bytes - 16e6).abs() < 1.0, "{}", first.bytes);
+        assert!(controller.batch(&densities, false, 15e6).is_none());
+        assert_eq!(controller.len(), 100);
+    }
+
+    /// Reads a day of tags that bring an event every so many seconds each, four batches at a time; how many requests that
+    /// takes, and the largest answer.
+    fn read_a_day(every: f64, event_bytes: f64, tags: usize, limits: Limits) -> (usize, f64) {
+        let total = (86_400.0 / every) as usize;
+        let mut densities = Densities::unknown(tags);
+        let mut controller = Controller::new(limits);
+        let day = |tag| Job { tag, lane: Lane::Gap, pager: Pager::new(0, 24 * HOUR, 10_000), open: true };
+        (0..tags).for_each(|tag| controller.push(day(tag)));
+        let (mut requests, mut largest, mut read) = (0, 0f64, 0);
+        let mut under_way: VecDeque<Batch> = VecDeque::new();
+        loop {
+            while under_way.len() < 4 {
+                let room = limits.under_way - under_way.iter().map(|batch| batch.bytes).sum::<f64>();
+                let room = if under_way.is_empty() { ROOM } else { room };
+                let Some(batch) = controller.batch(&densities, under_way.len() >= 2, room) else { break };
+                under_way.push_back(batch);
+                requests += 1;
+            }
+            let Some(batch) = under_way.pop_front() else { break };
+            let mut events = 0;
+            for mut job in batch.jobs {
+                let left = total - (job.pager.floor() as f64 / 86_400e6 * total as f64).round() as usize;
+                let got = left.min(job.pager.max_count() as usize);
+                let from = job.pager.floor();
+                let last = from + (got as f64 * every * 1e6) as Micros;
+                let verdict = job.pager.answer(got, Some(last), 150_000).unwrap();
+                densities.learn(job.tag, got, job.pager.floor() - from);
+                events += got;
+                if matches!(verdict, Verdict::TakeBefore(_)) {
+                    job.pager.set_max_count(10_000);
+                    controller.push_first(job);
+                }
+            }
+            densities.learn_size(events, (events as f64 * event_bytes) as usize);
+            largest = largest.max(events as f64 * event_bytes);
+            read += events;
+        }
+        assert_eq!(read, total * tags);
+        (requests, largest)
+    }
+
+    #[test]
+    fn a_day_takes_hardly_more_requests_than_the_limits_demand() {
+        let limits = Limits { bytes: 32e6, under_way: 96e6, ..limits() };
+        for (every, event_bytes) in [(3600.0, 150.0), (60.0, 165.0), (60.0, 300.0), (30.0, 165.0), (15.0, 110.0)] {
+            let (requests, largest) = read_a_day(every, event_bytes, 30_000, limits);
+            let bytes = 86_400.0 / every * event_bytes;
+            let fewest = (30_000.0 / (limits.bytes / bytes).floor().min(100.0)).ceil();
+            assert!(requests as f64 <= fewest * 1.1, "every {every} s: {requests} requests where {fewest} would do");
+            // Until the size of events is known their number is all there is to go by.
+            assert!(largest <= limits.bytes * (event_bytes / EVENT_BYTES).max(1.0) * 1.05, "{every}: {largest}");
+        }
     }
 }

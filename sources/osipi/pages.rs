@@ -314,6 +314,73 @@ mod tests {
         }
     }
 
+    /// How several streams are read by the same questions.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Together {
+        /// Each by itself.
+        Ours,
+        /// All go on where the slowest of them is.
+        LeastOfStreams,
+        /// An answer is full when the events of all streams together are as many as one may have.
+        SumOfStreams,
+    }
+
+    /// What is read of each stream; `None` when there is no end to it.
+    fn read_together(
+        servers: &[Server],
+        window: (Micros, Micros),
+        max_count: u32,
+        way: Together,
+    ) -> Option<Vec<Vec<usize>>> {
+        let mut taken = vec![Vec::new(); servers.len()];
+        if way == Together::Ours {
+            for (server, taken) in servers.iter().zip(&mut taken) {
+                *taken = read(server, Pager::new(window.0, window.1, max_count), Way::Ours).ok()??.0;
+            }
+            return Some(taken);
+        }
+        let mut start = window.0;
+        for _ in 0..400 {
+            let question = Pager::new(start, window.1, max_count).question();
+            let pages: Vec<_> = servers.iter().map(|server| recorded(server, question)).collect();
+            for (page, taken) in pages.iter().zip(&mut taken) {
+                taken.extend(page.iter().filter(|(_, t)| (start..window.1).contains(&t.micros())).map(|(i, _)| *i));
+            }
+            let full = max_count as usize;
+            let is_full = match way {
+                Together::SumOfStreams => pages.iter().map(Vec::len).sum::<usize>() >= full,
+                _ => pages.iter().any(|page| page.len() >= full),
+            };
+            let last = pages.iter().filter_map(|page| page.last()).map(|(_, t)| t.micros());
+            match last.min().filter(|_| is_full) {
+                Some(last) => start = last + 1,
+                None => return Some(taken),
+            }
+        }
+        None
+    }
+
+    /// Whether all events of three streams are read once.
+    fn is_right_together(seed: u64, way: Together) -> bool {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let cases = [case(&mut random), case(&mut random), case(&mut random)];
+        let (reads, writes, cap) = (cases[0].reads, cases[0].writes, 200);
+        let servers = cases.each_ref().map(|case| Server { events: &case.events, reads, writes, cap });
+        let ends = cases.iter().flat_map(|case| &case.events).map(|units| wire(*units, writes).micros());
+        let (from, to) = ends.fold((Micros::MAX, 0), |(from, to), at| (from.min(at), to.max(at + 1)));
+        let taken = read_together(&servers, (from.min(to), to), cases[0].max_count, way);
+        let all = cases.each_ref().map(|case| (0..case.events.len()).collect::<Vec<_>>());
+        taken.is_some_and(|taken| taken == all)
+    }
+
+    #[test]
+    fn streams_that_share_a_place_or_a_count_are_caught() {
+        assert_eq!((0..2_000).find(|seed| !is_right_together(*seed, Together::Ours)), None);
+        for way in [Together::LeastOfStreams, Together::SumOfStreams] {
+            assert!((0..200).any(|seed| !is_right_together(seed, way)), "{way:?} was not caught");
+        }
+    }
+
     #[test]
     fn more_events_at_one_instant_than_the_server_gives_is_an_error_and_never_a_skip() {
         let events = vec![116_000_000_000_000; 50];

@@ -7,7 +7,7 @@ use lakeflow_connect::{ErrorKind, ReadRequest};
 use lakeflow_simulators::osipi::{ExpectedFrame, RunningServer, Ticks};
 use serde_json::Value;
 
-use super::eventframes::{FRAME, Lake, check_frame, plant, source, table};
+use super::eventframe_lake::{FRAME, Lake, check_frame, plant, source, table};
 
 const DAY: i64 = 86_400 * 10_000_000;
 

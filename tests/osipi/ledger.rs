@@ -86,6 +86,33 @@ async fn pi_watermarks_tells_where_each_tag_has_got_to() {
     assert_eq!(read(&source, TableRef::new("pi_watermarks"), Some(offset)).await.0.len(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pi_watermarks_counts_the_last_run_and_all_runs_of_the_connection() {
+    let server = small_plant();
+    let source = connect_to(&server);
+    let webid = server.web_id(&server.points()[1], Spelling::IdOnly).unwrap();
+    // Many answers to a run.
+    let recorded = [("maxCount", "10"), ("late_window", "0")];
+    for (name, more) in [("pi_timeseries", &recorded[..]), ("pi_interpolated", &[("window_seconds", "600")])] {
+        let table = TableRef::new(name).option("tag_webids", &webid).option("startTime", "*-3h");
+        let table = more.iter().fold(table, |table, (option, value)| table.option(*option, *value));
+        let (mut offset, mut total) = (None, 0);
+        for _ in 0..3 {
+            let (rows, next) = read(&source, table.clone(), offset).await;
+            offset = Some(next);
+            total += rows.len();
+            let (notes, _) = read(&source, TableRef::new("pi_watermarks"), None).await;
+            let note = notes.iter().find(|note| note["table_name"] == name).unwrap();
+            assert!(rows.len() > 20, "{name}: {}", rows.len());
+            // An event on the border of two answers is read twice and sent once.
+            let near = |told: &Value, sent: usize| told.as_u64().unwrap().abs_diff(sent as u64) <= sent as u64 / 5 + 2;
+            assert!(near(&note["record_count"], rows.len()), "{name}: {note}, {} rows", rows.len());
+            assert!(near(&note["total_records"], total), "{name}: {note}, {total} rows");
+            server.clock().advance(std::time::Duration::from_secs(3_600));
+        }
+    }
+}
+
 #[tokio::test]
 async fn hosts_are_told_to_read_these_tables_last() {
     let source = super::nowhere();

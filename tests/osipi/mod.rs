@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod crashes;
 mod deletions;
+mod eventframe_lake;
 mod eventframe_searches;
 mod eventframes;
 mod instants;
@@ -14,8 +15,11 @@ mod lists;
 #[cfg(feature = "kerberos")]
 mod real_kerberos;
 mod recorded;
+mod secrecy;
+mod selection;
 mod tables;
 mod windows;
+mod wrong_clients;
 
 use std::sync::Arc;
 

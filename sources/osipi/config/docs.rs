@@ -189,9 +189,9 @@ const WINDOW: &[OptionDoc] = &[
     table(
         "target_response_bytes",
         OptionKind::Integer { min: 65_536, max: 268_435_456 },
-        "Size of an answer to aim for, in bytes.",
+        "Size of an answer to aim for, in bytes; those under way hold three times as much at most.",
     )
-    .default("16777216")
+    .default("25165824")
     .group("window"),
 ];
 

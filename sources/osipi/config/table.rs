@@ -63,6 +63,13 @@ pub(in super::super) struct WindowOptions {
     pub(in super::super) target_response_bytes: u64,
 }
 
+impl WindowOptions {
+    /// What all answers may hold together that were asked for and not yet taken, in bytes.
+    pub(in super::super) fn bytes_under_way(&self) -> u64 {
+        self.target_response_bytes.saturating_mul(3)
+    }
+}
+
 /// How recorded values are read.
 #[derive(Clone, Debug, Deserialize)]
 pub(in super::super) struct RecordedOptions {

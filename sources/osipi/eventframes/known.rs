@@ -1,18 +1,15 @@
 //! The frames that are watched: what was sent of those that are open or may be met again.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+
+use super::packed::{Entry, Frames};
 
 /// Frames that are told apart at most; beyond, closed frames may be sent again, and open ones are found by a search.
 pub(crate) const MOST_KNOWN: usize = 40_000;
 
-/// What an event frame's IDOnly WebID ends with: its id, in base64.
-const ID_LENGTH: usize = 22;
 /// 48 bits in base64.
 const DIGEST_LENGTH: usize = 8;
-const ENTRY_LENGTH: usize = ID_LENGTH + 2 * DIGEST_LENGTH + 1;
 
 /// Stands for what was sent: 48 bits of a hash, to see whether a frame has changed since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,106 +51,58 @@ pub(crate) struct Mark {
     pub(crate) is_met: bool,
 }
 
+impl Entry for Mark {
+    const LENGTH: usize = 2 * DIGEST_LENGTH + 1;
+
+    fn pack(&self, text: &mut String) {
+        text.push_str(&self.frame.encode());
+        text.push_str(&self.detail.encode());
+        text.push(if self.is_open { 'o' } else { 'c' });
+    }
+
+    fn unpack(text: &str) -> Option<Self> {
+        let (frame, text) = text.split_at_checked(DIGEST_LENGTH)?;
+        let (detail, flag) = text.split_at_checked(DIGEST_LENGTH)?;
+        let (frame, detail) = (Digest::decode(frame)?, Digest::decode(detail)?);
+        Some(Self { frame, detail, is_open: flag == "o", is_met: false })
+    }
+}
+
 /// The frames of one database that are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Packed", into = "Packed")]
-pub(crate) struct Known {
-    /// What all WebIDs of the database begin with.
-    prefix: String,
-    frames: BTreeMap<String, Mark>,
-}
-
-/// As it stands in an offset.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Packed {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    prefix: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    frames: String,
-}
-
-impl From<Known> for Packed {
-    fn from(known: Known) -> Self {
-        let mut frames = String::with_capacity(known.frames.len() * ENTRY_LENGTH);
-        for (id, mark) in &known.frames {
-            frames.push_str(id);
-            frames.push_str(&mark.frame.encode());
-            frames.push_str(&mark.detail.encode());
-            frames.push(if mark.is_open { 'o' } else { 'c' });
-        }
-        Self { prefix: known.prefix, frames }
-    }
-}
-
-impl TryFrom<Packed> for Known {
-    type Error = &'static str;
-
-    fn try_from(packed: Packed) -> Result<Self, Self::Error> {
-        const BROKEN: &str = "the watched event frames are broken";
-        if !packed.frames.len().is_multiple_of(ENTRY_LENGTH) || !packed.frames.is_ascii() {
-            return Err(BROKEN);
-        }
-        let mut frames = BTreeMap::new();
-        let mut rest = packed.frames.as_str();
-        while let Some((entry, behind)) = rest.split_at_checked(ENTRY_LENGTH) {
-            let (id, entry) = entry.split_at(ID_LENGTH);
-            let (frame, entry) = entry.split_at(DIGEST_LENGTH);
-            let (detail, flag) = entry.split_at(DIGEST_LENGTH);
-            let mark = Mark {
-                frame: Digest::decode(frame).ok_or(BROKEN)?,
-                detail: Digest::decode(detail).ok_or(BROKEN)?,
-                is_open: flag == "o",
-                is_met: false,
-            };
-            frames.insert(id.to_owned(), mark);
-            rest = behind;
-        }
-        Ok(Self { prefix: packed.prefix, frames })
-    }
-}
+#[serde(transparent)]
+pub(crate) struct Known(Frames<Mark>);
 
 impl Known {
     pub(crate) fn get(&self, webid: &str) -> Option<Mark> {
-        self.frames.get(webid.strip_prefix(&self.prefix)?).copied()
+        self.0.get(webid).copied()
     }
 
     /// Watches a frame; `false` when there is no room for it or its WebID has another form.
     pub(crate) fn put(&mut self, webid: &str, mark: Mark) -> bool {
-        if self.frames.is_empty() {
-            let length = webid.len().saturating_sub(ID_LENGTH);
-            self.prefix = webid.get(..length).unwrap_or_default().to_owned();
-        }
-        let id = webid.strip_prefix(&self.prefix).filter(|id| id.len() == ID_LENGTH && id.is_ascii());
-        let Some(id) = id else { return false };
         // Half of the room is for open frames alone: those must not be lost sight of.
         let room = if mark.is_open { MOST_KNOWN } else { MOST_KNOWN / 2 };
-        if self.frames.len() >= room && !self.frames.contains_key(id) {
-            return false;
-        }
-        self.frames.insert(id.to_owned(), mark);
-        true
+        let has_room = self.0.len() < room || self.0.get(webid).is_some();
+        has_room && self.0.insert(webid, mark)
     }
 
     pub(crate) fn remove(&mut self, webid: &str) {
-        if let Some(id) = webid.strip_prefix(&self.prefix) {
-            self.frames.remove(id);
-        }
+        self.0.remove(webid);
     }
 
     /// WebIDs of the frames that were open when they were last seen.
     pub(crate) fn open(&self) -> impl Iterator<Item = String> {
-        self.frames.iter().filter(|(_, mark)| mark.is_open).map(|(id, _)| format!("{}{id}", self.prefix))
+        self.0.iter().filter(|(_, mark)| mark.is_open).map(|(webid, _)| webid)
     }
 
     /// Ends a run: what was not met in it will not be met again.
     pub(crate) fn forget_unmet(&mut self) {
-        self.frames.retain(|_, mark| std::mem::take(&mut mark.is_met));
+        self.0.retain(|mark| std::mem::take(&mut mark.is_met));
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.frames.len()
+        self.0.len()
     }
 }
 
@@ -192,13 +141,5 @@ mod tests {
         assert_eq!(open, MOST_KNOWN / 2);
         assert!(serde_json::to_string(&known).unwrap().len() < 2_000_000);
         assert!(!known.put("I1FmOther", mark("a", true)), "a WebID of another form is not watched");
-    }
-
-    #[test]
-    fn a_broken_text_is_refused() {
-        for frames in ["x", &"é".repeat(ENTRY_LENGTH), &"!".repeat(ENTRY_LENGTH)] {
-            let text = serde_json::json!({"prefix": PREFIX, "frames": frames}).to_string();
-            assert!(serde_json::from_str::<Known>(&text).is_err(), "{frames}");
-        }
     }
 }

@@ -9,6 +9,7 @@ mod keyset;
 mod known;
 mod offset;
 mod once;
+mod packed;
 mod present;
 mod reader;
 mod rows;

@@ -55,14 +55,26 @@ pub(in super::super) struct Watermark {
     /// The server's own text of it.
     pub(in super::super) timestamp_raw: Option<String>,
     pub(in super::super) event_seq: Option<i64>,
-    pub(in super::super) run: Option<DateTime<Utc>>,
-    /// Rows of the last run, and of all runs of this connection.
-    pub(in super::super) records: u64,
-    pub(in super::super) total_records: u64,
+    /// Up to when the last run reads.
+    pub(super) run: Option<DateTime<Utc>>,
+    /// Events of the last run, and of all runs of this connection.
+    pub(super) records: u64,
+    pub(super) total_records: u64,
     pub(in super::super) last_error: Option<String>,
     pub(in super::super) marker: Option<String>,
     pub(in super::super) state: Option<&'static str>,
     pub(in super::super) updated: DateTime<Utc>,
+}
+
+impl Watermark {
+    /// Counts events that were read by the run up to `run`.
+    pub(in super::super) fn count(&mut self, run: DateTime<Utc>, events: u64) {
+        if self.run.replace(run) != Some(run) {
+            self.records = 0;
+        }
+        self.records += events;
+        self.total_records += events;
+    }
 }
 
 /// Which object failed, for a note of it.

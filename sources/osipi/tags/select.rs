@@ -83,16 +83,19 @@ impl Selection {
         Ok(())
     }
 
-    /// Adds a list, page by page; whether there may be more that is wanted.
-    async fn list(&mut self, reading: &Reading, listing: Listing) -> Result<()> {
+    /// Adds a list, page by page; how many streams it has, as far as they are wanted.
+    async fn list(&mut self, reading: &Reading, listing: Listing) -> Result<usize> {
         let mut pages = reading.client().items(listing);
+        let mut found = 0;
         while let Some(items) = pages.next().await? {
-            self.add(Tag::all_of(&items)?)?;
+            let tags = Tag::all_of(&items)?;
+            found += tags.len();
+            self.add(tags)?;
             if self.is_enough() {
                 break;
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     fn is_enough(&mut self) -> bool {
@@ -101,17 +104,37 @@ impl Selection {
         true
     }
 
-    /// Adds the lists of several owners; one that fails is told with its name.
-    async fn lists(&mut self, reading: &Reading, owners: &[Named], listing: impl Fn(&Named) -> Listing) -> Result<()> {
+    /// Adds the lists of several owners; one that fails is told with its name, and so are options by which there is nothing.
+    async fn lists(
+        &mut self,
+        reading: &Reading,
+        owners: &[Named],
+        by: &[(&'static str, Option<&str>)],
+        listing: impl Fn(&Named) -> Listing,
+    ) -> Result<()> {
+        let (mut found, mut failed) = (0, false);
         for owner in owners {
-            if let Err(error) = self.list(reading, listing(owner)).await {
-                reading.tolerate(Object::of(owner), error)?;
+            match self.list(reading, listing(owner)).await {
+                Ok(more) => found += more,
+                Err(error) => {
+                    failed = true;
+                    reading.tolerate(Object::of(owner), error)?;
+                }
             }
             if self.is_enough() {
                 break;
             }
         }
-        Ok(())
+        let by: Vec<(&str, &str)> = by.iter().filter_map(|(option, text)| Some((*option, (*text)?))).collect();
+        if found > 0 || failed || by.is_empty() {
+            return Ok(());
+        }
+        let options: Vec<&str> = by.iter().map(|(option, _)| *option).collect();
+        let texts: Vec<&str> = by.iter().map(|(_, text)| *text).collect();
+        let error = Error::new(ErrorKind::NotFound, "there is no point or attribute with values that fits the options")
+            .with("options", options.join(", "))
+            .help("are they spelled right, and may this login read what they name? '*' stands for any text, '?' for a character");
+        reading.tolerate(Object::named(&texts.join(", ")), error)
     }
 
     /// Points of the data servers, by name filter.
@@ -122,7 +145,8 @@ impl Selection {
         let size = page_size(reading);
         let listing =
             |server: &Named| Listing::pages(format!("dataservers/{}/points", server.web_id), query.clone(), size);
-        self.lists(reading, &servers, listing).await
+        let by = [("nameFilter", reading.options.tags.name_filter.as_deref())];
+        self.lists(reading, &servers, &by, listing).await
     }
 
     /// Attributes of elements named by WebID.
@@ -137,7 +161,12 @@ impl Selection {
         let size = page_size(reading);
         let listing =
             |element: &Named| Listing::pages(format!("elements/{}/attributes", element.web_id), query.clone(), size);
-        self.lists(reading, &elements, listing).await
+        let given = given.join(", ");
+        let by = [
+            ("element_webids", Some(given.as_str())),
+            ("attributeNameFilter", reading.options.lists.attribute_name_filter.as_deref()),
+        ];
+        self.lists(reading, &elements, &by, listing).await
     }
 
     /// Attributes of the databases' elements, by template and filters.
@@ -153,7 +182,12 @@ impl Selection {
         let listing = |database: &Named| {
             Listing::pages(format!("assetdatabases/{}/elementattributes", database.web_id), query.clone(), size)
         };
-        self.lists(reading, &databases, listing).await
+        let by = [
+            ("templateName", options.tags.template_name.as_deref()),
+            ("nameFilter", options.tags.name_filter.as_deref()),
+            ("attributeNameFilter", options.lists.attribute_name_filter.as_deref()),
+        ];
+        self.lists(reading, &databases, &by, listing).await
     }
 }
 

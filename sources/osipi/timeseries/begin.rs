@@ -9,6 +9,7 @@ use super::{
     super::{
         config::{ChangeCapture, SnapshotPolicy},
         controller::{Controller, Limits},
+        origin::Origin,
         tables::TimeSeries,
         tags::{Tag, TagKey},
         time::{self, Micros, Span, Ticks, Zone},
@@ -20,7 +21,7 @@ use super::{
     mark::{Mark, Newest},
     reader::{Reads, RecordedReader},
     run::{Plan, Run},
-    state::{Origin, State},
+    state::State,
     updates::Feed,
 };
 use crate::{
@@ -132,7 +133,7 @@ impl RecordedReader {
     pub(super) async fn begin(&self, request: &ReadRequest) -> Result<Option<Reads>> {
         self.check()?;
         let origin = self.origin();
-        let start = request.start.as_ref().map(|offset| origin.read(offset)).transpose()?;
+        let start = request.start.as_ref().map(|offset| State::read(&origin, offset)).transpose()?;
         if let Some(start) = start.as_ref().filter(|start| !start.is_bound) {
             self.reading.source.deletions.show(&self.selection(), start);
         }
@@ -171,6 +172,7 @@ impl RecordedReader {
             follows: self.follows(),
             rows,
             schema: Arc::new(self.reading.schema().to_arrow()),
+            decoding: Terms::decoding(),
         };
         let is_later = !is_first && !resumes;
         let plan = Plan {
@@ -194,6 +196,7 @@ impl RecordedReader {
             requests: options.tags.tags_per_request(),
             max_count: self.reading.client().page_size(options.max_count.unwrap_or(10_000)),
             bytes: options.window.target_response_bytes as f64,
+            under_way: options.window.bytes_under_way() as f64,
             window,
         }
     }
@@ -205,7 +208,7 @@ impl RecordedReader {
         request: &ReadRequest,
         start: Option<&State>,
     ) -> Result<Option<Micros>> {
-        let until = request.until.as_ref().map(|offset| origin.read(offset)).transpose()?;
+        let until = request.until.as_ref().map(|offset| State::read(origin, offset)).transpose()?;
         if request.until.is_some() && request.start == request.until {
             return Ok(None);
         }

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use super::{
     super::{
         ledger::Object,
+        origin::Origin,
         reading::{Reading, TableReader},
         tags::{Tag, TagKey},
         time::{Micros, Ticks},
@@ -19,7 +20,7 @@ use super::{
     },
     fetch::Stream,
     mark::Mark,
-    state::{Origin, State},
+    state::State,
     updates::{Feed, Told},
 };
 use crate::{
@@ -80,7 +81,7 @@ impl Poll {
             let schema = Arc::new(self.reader.reading.schema().to_arrow());
             events.push(ReadEvent::Records(Records::Arrow(rows.batch(schema)?)));
         }
-        events.push(ReadEvent::Checkpoint(self.reader.origin().write(&mut work.state)?));
+        events.push(ReadEvent::Checkpoint(work.state.write(&self.reader.origin())?));
         let more = work.next < work.streams.len();
         self.work = Some(work);
         Ok(Page { events, next: more.then_some(self) })
@@ -88,7 +89,7 @@ impl Poll {
 
     async fn begin(&self) -> Result<Work> {
         let reading = &self.reader.reading;
-        let start = self.request.start.as_ref().map(|offset| self.reader.origin().read(offset)).transpose()?;
+        let start = self.request.start.as_ref().map(|offset| State::read(&self.reader.origin(), offset)).transpose()?;
         let mut state = start.unwrap_or_default();
         state.read_at = Ticks::from_utc(reading.now()).micros().max(state.read_at + 1);
         let mut tags = Tag::select(reading, false).await?;
@@ -246,6 +247,6 @@ impl TableReader for ChangesReader {
     }
 
     fn watermark(&self, offset: &Offset) -> Option<DateTime<Utc>> {
-        self.origin().read(offset).ok().map(|state| Ticks::from_micros(state.now).to_utc())
+        State::read(&self.origin(), offset).ok().map(|state| Ticks::from_micros(state.now).to_utc())
     }
 }

@@ -15,8 +15,8 @@ use arrow::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::time::Micros,
-    state::{Deletion, Origin, State},
+    super::{origin::Origin, time::Micros},
+    state::{Deletion, State},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -70,11 +70,10 @@ impl Deletions {
             return Ok(Vec::new());
         }
         let new = usize::try_from(count - read).unwrap_or(usize::MAX);
-        let skip = gone.len().checked_sub(new).ok_or_else(|| {
-            Error::new(ErrorKind::OffsetExpired, "deletions waited for so long that some were dropped")
-                .with("table", origin.table())
-                .help("reset the state of the table and read it in full again")
-        })?;
+        let skip = gone
+            .len()
+            .checked_sub(new)
+            .ok_or_else(|| origin.expired("deletions waited for so long that some were dropped"))?;
         let mut events = Vec::new();
         for chunk in gone.get(skip..).unwrap_or_default().chunks(BATCH_ROWS) {
             events.push(ReadEvent::Records(Records::Arrow(batch(chunk)?)));
@@ -88,11 +87,7 @@ impl Deletions {
 /// Which read an offset of deletions is of, and how many it covers.
 fn read_offset(origin: &Origin, offset: &Offset) -> Result<(Micros, u64)> {
     let wire: Wire = offset.decode(VERSION)?;
-    if *wire.source != *origin.hash() {
-        return Err(Error::new(ErrorKind::OffsetExpired, "the offset is of another server, table or filter")
-            .with("table", origin.table())
-            .help("reset the table's state to read it in full again"));
-    }
+    origin.check(&wire.source)?;
     Ok((wire.born, wire.deletions_read))
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
-        controller::Job,
+        controller::{Batch, Job},
         pages::Verdict,
         tags::Tag,
         time::Micros,
@@ -56,6 +57,15 @@ pub(super) struct Terms {
     /// What the rows are.
     pub(super) rows: RowKind,
     pub(super) schema: SchemaRef,
+    /// Of the answers that have come only so many are decoded at a time, or wait as rows: those are larger than JSON.
+    pub(super) decoding: Arc<Semaphore>,
+}
+
+impl Terms {
+    /// One answer is decoded while another is taken.
+    pub(super) fn decoding() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(2))
+    }
 }
 
 /// What the rows of a read are.
@@ -83,13 +93,19 @@ pub(super) enum Outcome {
 pub(super) struct Fetched {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) jobs: Vec<(Job, Outcome)>,
+    /// What was expected of the answer.
+    pub(super) expected: f64,
+    /// Events in the answer, and bytes of JSON.
+    pub(super) size: (usize, usize),
+    /// Held until the rows are taken.
+    _decoding: Option<OwnedSemaphorePermit>,
 }
 
 /// Asks for the windows of some jobs and decodes what comes.
 ///
 /// # Errors
 /// What makes the whole batch fail; a stream that fails is an [`Outcome`].
-pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
+pub(super) async fn fetch(terms: Terms, Batch { mut jobs, bytes: expected }: Batch) -> Result<Fetched> {
     let cap = terms.archive.cap();
     let mut asks = Vec::with_capacity(jobs.len());
     for job in &mut jobs {
@@ -105,9 +121,12 @@ pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
         return Err(Error::new(ErrorKind::Internal, "a batch has fewer answers than questions"));
     }
     let cap = terms.archive.cap();
+    // It is never closed.
+    let _decoding = Arc::clone(&terms.decoding).acquire_owned().await.ok();
     let mut values = Values::new(terms.read_at);
     let mut annotations = Annotations::new(Arc::clone(&terms.schema), terms.read_at);
-    let mut fetched = Fetched { batches: Vec::new(), jobs: Vec::with_capacity(jobs.len()) };
+    let jobs_with_outcome = Vec::with_capacity(jobs.len());
+    let mut fetched = Fetched { batches: Vec::new(), jobs: jobs_with_outcome, expected, size: (0, 0), _decoding };
     for ((mut job, answer), stream) in jobs.into_iter().zip(answers).zip(asks.iter().map(|ask| &ask.webid)) {
         debug_assert!(terms.streams.get(job.tag).is_some_and(|s| s.webid == *stream));
         let outcome = match answer {
@@ -118,6 +137,9 @@ pub(super) async fn fetch(terms: Terms, mut jobs: Vec<Job>) -> Result<Fetched> {
                 job.pager.set_max_count(asked);
                 let first = values.rows();
                 let mut read = decode(&terms, &mut values, &mut job, &body, cap);
+                if let Ok(Outcome::Read { events, .. }) = &read {
+                    fetched.size = (fetched.size.0 + events, fetched.size.1 + body.len());
+                }
                 if terms.rows == RowKind::Annotations
                     && let Ok(Outcome::Read { seen, .. }) = &read
                 {

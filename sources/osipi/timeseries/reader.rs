@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     super::{
+        origin::Origin,
         reading::{Reading, TableReader},
         rows::with_empty_text,
         tables::{Reader, TimeSeries},
@@ -16,7 +17,7 @@ use super::{
     },
     changes::ChangesReader,
     run::{Run, Stepped},
-    state::{Origin, State},
+    state::State,
 };
 use crate::{
     connector::OffsetPart,
@@ -87,7 +88,7 @@ impl Reads {
     }
 
     fn checkpoint(&mut self) -> Result<ReadEvent> {
-        self.origin.write(self.run.state_mut()).map(ReadEvent::Checkpoint)
+        self.run.state_mut().write(&self.origin).map(ReadEvent::Checkpoint)
     }
 
     /// The next run asks the feed for what comes after this one.
@@ -105,6 +106,7 @@ impl Reads {
     fn note(&self, read: &[(usize, u32)]) {
         let reading = &self.reader.reading;
         let now = reading.now();
+        let run = Ticks::from_micros(self.run.state().now).to_utc();
         for (place, rows) in read.iter().filter(|(_, rows)| *rows > 0) {
             let (Some(tag), Some(mark)) = (self.tags.get(*place), self.run.mark(*place)) else { continue };
             let at = Ticks::from_micros(mark.next);
@@ -112,9 +114,7 @@ impl Reads {
                 watermark.name = tag.name.as_deref().map(str::to_owned);
                 watermark.timestamp = mark.held.map(|_| at.to_utc());
                 watermark.marker = mark.marker.as_deref().map(str::to_owned);
-                watermark.run = Some(now);
-                watermark.records = u64::from(*rows);
-                watermark.total_records += u64::from(*rows);
+                watermark.count(run, u64::from(*rows));
                 watermark.updated = now;
             });
         }
@@ -155,21 +155,21 @@ impl TableReader for RecordedReader {
     async fn latest_offset(&self, start: Option<&Offset>) -> Result<Option<Offset>> {
         self.check()?;
         let origin = self.origin();
-        let read = start.map(|offset| origin.read(offset)).transpose()?;
+        let read = start.map(|offset| State::read(&origin, offset)).transpose()?;
         let end = self.end().await?;
         match read {
             Some(state) if state.now >= end && state.is_complete() => Ok(start.cloned()),
-            Some(state) => origin.write(&mut State::bound(end.max(state.now))).map(Some),
-            None => origin.write(&mut State::bound(end)).map(Some),
+            Some(state) => State::bound(end.max(state.now)).write(&origin).map(Some),
+            None => State::bound(end).write(&origin).map(Some),
         }
     }
 
     fn watermark(&self, offset: &Offset) -> Option<DateTime<Utc>> {
-        self.origin().read(offset).ok().map(|state| Ticks::from_micros(state.now).to_utc())
+        State::read(&self.origin(), offset).ok().map(|state| Ticks::from_micros(state.now).to_utc())
     }
 
     async fn explain_offset(&self, offset: &Offset) -> Result<Vec<OffsetPart>> {
-        let state = self.origin().read(offset)?;
+        let state = State::read(&self.origin(), offset)?;
         let parts = state.tags.iter().map(|(key, mark)| {
             let watermark = mark.held.map(|_| Ticks::from_micros(mark.next).to_string());
             let unread: Micros = mark.gaps.iter().map(|(from, to)| to - from).sum();
@@ -182,7 +182,7 @@ impl TableReader for RecordedReader {
 
     async fn forget_parts(&self, offset: &Offset, parts: &[String]) -> Result<Offset> {
         let origin = self.origin();
-        let mut state = origin.read(offset)?;
+        let mut state = State::read(&origin, offset)?;
         let names: Vec<(String, TagKey)> = state.tags.keys().map(|key| (key.to_string(), key.clone())).collect();
         for part in parts {
             let Some((_, key)) = names.iter().find(|(name, _)| name == part) else {
@@ -192,7 +192,7 @@ impl TableReader for RecordedReader {
         }
         // A run to the same end has something to read again.
         state.now = state.now.saturating_sub(1);
-        origin.write(&mut state)
+        state.write(&origin)
     }
 }
 

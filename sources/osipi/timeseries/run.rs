@@ -54,6 +54,8 @@ pub(super) struct Run {
     controller: Controller,
     densities: Densities,
     under_way: JoinSet<Result<Fetched>>,
+    /// What is expected of the answers under way.
+    bytes_under_way: f64,
     /// Tags that could not be read by this run.
     failed: HashSet<usize>,
     /// Windows of gaps that wait or are under way, by tag.
@@ -98,6 +100,7 @@ impl Run {
             controller,
             densities,
             under_way: JoinSet::new(),
+            bytes_under_way: 0.0,
             failed: HashSet::new(),
             taken,
             tails: 0,
@@ -161,8 +164,14 @@ impl Run {
     fn send(&mut self) {
         while self.under_way.len() < self.plan.batches {
             let only_full = self.under_way.len() * 2 >= self.plan.batches;
-            let Some(jobs) = self.controller.batch(&self.densities, only_full) else { return };
-            let work = fetch(self.terms.clone(), jobs);
+            // However large it is, one goes out.
+            let room = match self.under_way.is_empty() {
+                true => f64::INFINITY,
+                false => self.controller.limits().under_way - self.bytes_under_way,
+            };
+            let Some(batch) = self.controller.batch(&self.densities, only_full, room) else { return };
+            self.bytes_under_way += batch.bytes;
+            let work = fetch(self.terms.clone(), batch);
             self.under_way.spawn(work.in_current_meter().in_current_span().with_current_subscriber());
         }
     }
@@ -289,6 +298,8 @@ impl Run {
     fn take(&mut self, fetched: Fetched) -> Stepped {
         let mut failures = Vec::new();
         let mut read = Vec::new();
+        self.bytes_under_way -= fetched.expected;
+        self.densities.learn_size(fetched.size.0, fetched.size.1);
         for (mut job, outcome) in fetched.jobs {
             match outcome {
                 Outcome::Again => {

@@ -6,17 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        tags::{TagKey, hash64},
+        origin::Origin,
+        tags::TagKey,
         time::{Micros, Ticks},
     },
     known,
     mark::Mark,
     packing,
 };
-use crate::{
-    error::{Error, ErrorKind, Result},
-    read::Offset,
-};
+use crate::{error::Result, read::Offset};
 
 const VERSION: u32 = 1;
 
@@ -97,31 +95,15 @@ fn is_none_yet(n: &u64) -> bool {
     *n == 0
 }
 
-/// Which table of which server an offset is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    /// A hash, as addresses are nobody's business.
-    hash: Box<str>,
-    table: &'static str,
-}
-
-impl Origin {
-    /// `meaning` is what of the options decides which rows there are.
-    pub(super) fn new(base: &str, table: &'static str, meaning: &str) -> Self {
-        let text = format!("{}\n{table}\n{meaning}", base.trim_end_matches('/'));
-        Self { hash: format!("{:016x}", hash64(&text)).into(), table }
-    }
-
+impl State {
     /// Reads an offset.
     ///
     /// # Errors
-    /// [`OffsetExpired`](ErrorKind::OffsetExpired) for one of another table, server, selection of rows or release.
-    pub(super) fn read(&self, offset: &Offset) -> Result<State> {
+    /// [`OffsetExpired`](crate::ErrorKind::OffsetExpired) for one of another table, server, selection of rows or release.
+    pub(super) fn read(origin: &Origin, offset: &Offset) -> Result<Self> {
         let wire: Wire = offset.decode(VERSION)?;
-        if wire.source != self.hash {
-            return Err(expired("the offset is of another server, table or filter").with("table", self.table));
-        }
-        let broken = || expired("the offset does not have the shape this source writes").with("table", self.table);
+        origin.check(&wire.source)?;
+        let broken = || origin.expired("the offset does not have the shape this source writes");
         let tags = wire.tags.as_deref().map(|text| packing::unpack_tags(text).ok_or_else(broken)).transpose()?;
         let is_bound = tags.is_none();
         let mut tags = tags.unwrap_or_default();
@@ -132,7 +114,7 @@ impl Origin {
             packing::unpack_feed(text, &mut tags).ok_or_else(broken)?;
         }
         let gone = wire.gone.as_deref().map(|text| packing::unpack_gone(text).ok_or_else(broken)).transpose()?;
-        Ok(State {
+        Ok(Self {
             now: wire.now,
             read_at: wire.read_at,
             again: wire.again,
@@ -150,49 +132,35 @@ impl Origin {
     /// Writes an offset. What is known of the oldest rows is forgotten where it would take too much room.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when there are more tags than an offset can hold.
-    pub(super) fn write(&self, state: &mut State) -> Result<Offset> {
-        let tags = if state.is_bound { None } else { Some(packing::pack_tags(&state.tags)?) };
+    /// [`Config`](crate::ErrorKind::Config) when there are more tags than an offset can hold.
+    pub(super) fn write(&mut self, origin: &Origin) -> Result<Offset> {
+        let tags = if self.is_bound { None } else { Some(packing::pack_tags(&self.tags)?) };
         let feed =
-            if state.tags.values().any(|m| m.marker.is_some()) { Some(packing::pack_feed(&state.tags)?) } else { None };
+            if self.tags.values().any(|m| m.marker.is_some()) { Some(packing::pack_feed(&self.tags)?) } else { None };
         if [&tags, &feed].into_iter().flatten().any(|text| text.len() > Offset::MAX_BYTES / 4) {
-            return Err(Error::new(ErrorKind::Config, "there are more tags than the state of one table can hold")
-                .with("table", self.table)
-                .with("tags", state.tags.len())
-                .help("spread them over several tables, for example by 'nameFilter'"));
+            return Err(origin.too_many(self.tags.len()));
         }
-        let known = state.pack_known(self.table)?;
+        let known = self.pack_known(origin.table())?;
         Offset::encode(
             VERSION,
             &Wire {
-                source: self.hash.clone(),
-                now: state.now,
-                read_at: state.read_at,
-                again: state.again.clone(),
+                source: origin.hash().into(),
+                now: self.now,
+                read_at: self.read_at,
+                again: self.again.clone(),
                 tags,
-                born: state.born,
-                since: state.since,
-                known_from: state.known_from,
-                compared: state.compared,
+                born: self.born,
+                since: self.since,
+                known_from: self.known_from,
+                compared: self.compared,
                 known,
                 feed,
-                deletions: state.deletions,
-                gone: if state.gone.is_empty() { None } else { Some(packing::pack_gone(&state.gone)?) },
+                deletions: self.deletions,
+                gone: if self.gone.is_empty() { None } else { Some(packing::pack_gone(&self.gone)?) },
             },
         )
     }
 
-    /// A hash of the table's meaning.
-    pub(super) fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    pub(super) fn table(&self) -> &'static str {
-        self.table
-    }
-}
-
-impl State {
     /// Where a run ends, and nothing else.
     pub(super) fn bound(now: Micros) -> Self {
         Self { now, is_bound: true, ..Self::default() }
@@ -263,15 +231,12 @@ impl State {
     }
 }
 
-fn expired(why: &'static str) -> Error {
-    Error::new(ErrorKind::OffsetExpired, why).help("reset the table's state to read it in full again")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     const NOW: Micros = 1_772_345_160_000_000;
 
@@ -287,7 +252,7 @@ mod tests {
         let mark = |n| Mark { next: next(n), held: Some(1), gaps: Vec::new(), done: true, ..Mark::default() };
         let tags = (0..30_000).map(|n| (point(1_000 + n * 3), mark(n))).collect();
         let mut state = State { now: NOW, tags, ..State::default() };
-        origin().write(&mut state).unwrap().to_json().len()
+        state.write(&origin()).unwrap().to_json().len()
     }
 
     #[test]
@@ -300,19 +265,19 @@ mod tests {
 
     #[test]
     fn an_offset_of_another_place_or_release_is_expired() {
-        let offset = origin().write(&mut State::bound(NOW)).unwrap();
-        assert!(origin().read(&offset).unwrap().is_bound);
-        assert!(Origin::new("https://pi/piwebapi/", "pi_timeseries", "").read(&offset).is_ok());
+        let offset = State::bound(NOW).write(&origin()).unwrap();
+        assert!(State::read(&origin(), &offset).unwrap().is_bound);
+        assert!(State::read(&Origin::new("https://pi/piwebapi/", "pi_timeseries", ""), &offset).is_ok());
         for other in [
             Origin::new("https://other/piwebapi", "pi_timeseries", ""),
             Origin::new("https://pi/piwebapi", "pi_streamset_recorded", ""),
             Origin::new("https://pi/piwebapi", "pi_timeseries", "filter"),
         ] {
-            assert_eq!(other.read(&offset).unwrap_err().kind(), ErrorKind::OffsetExpired);
+            assert_eq!(State::read(&other, &offset).unwrap_err().kind(), ErrorKind::OffsetExpired);
         }
         for (from, to) in [("\"v\":1", "\"v\":9"), ("\"now\":", "\"tags\":\"AAAA\",\"now\":")] {
             let broken = Offset::from_json(&offset.to_json().replace(from, to)).unwrap();
-            assert_eq!(origin().read(&broken).unwrap_err().kind(), ErrorKind::OffsetExpired);
+            assert_eq!(State::read(&origin(), &broken).unwrap_err().kind(), ErrorKind::OffsetExpired);
         }
     }
 
@@ -329,9 +294,9 @@ mod tests {
         assert_eq!((state.gone.len(), state.deletions), (MOST_GONE, MOST_GONE as u64 + 5));
         state.undelete("I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA", 7, 0);
         assert_eq!((state.gone.len(), state.gone[7].seen, state.gone[8].seen), (MOST_GONE, 0, 8));
-        let offset = origin().write(&mut state).unwrap();
+        let offset = state.write(&origin()).unwrap();
         assert!(offset.to_json().len() < Offset::MAX_BYTES / 16);
-        assert_eq!(origin().read(&offset).unwrap(), state);
+        assert_eq!(State::read(&origin(), &offset).unwrap(), state);
     }
 
     #[test]
@@ -346,9 +311,9 @@ mod tests {
             tags.insert(point(n), mark);
         }
         let mut state = State { now: NOW, tags, known_from: Some(NOW), ..State::default() };
-        let offset = origin().write(&mut state).unwrap();
+        let offset = state.write(&origin()).unwrap();
         assert!(offset.to_json().len() < Offset::MAX_BYTES * 2 / 3, "{}", offset.to_json().len());
-        let back = origin().read(&offset).unwrap();
+        let back = State::read(&origin(), &offset).unwrap();
         assert_eq!(back, state);
         let kept: usize = back.tags.values().map(|m| m.known.len()).sum();
         assert!(kept > 100_000 && back.known_from > Some(NOW), "{kept}");
@@ -378,8 +343,8 @@ mod tests {
             let tags = points.chain(others.into_iter().map(|(h, m)| (TagKey::Other(h), m))).collect();
             let known_from = Some(Micros::MIN);
             let mut state = State { now: NOW, read_at: 7, again, tags, known_from, ..State::default() };
-            let offset = origin().write(&mut state).unwrap();
-            prop_assert_eq!(origin().read(&Offset::from_json(&offset.to_json()).unwrap()).unwrap(), state);
+            let offset = state.write(&origin()).unwrap();
+            prop_assert_eq!(State::read(&origin(), &Offset::from_json(&offset.to_json()).unwrap()).unwrap(), state);
         }
     }
 }

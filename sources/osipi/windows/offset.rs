@@ -3,13 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{tags::hash64, time::Micros},
+    super::{origin::Origin, time::Micros},
     marks::{Group, Marks},
 };
-use crate::{
-    error::{Error, ErrorKind, Result},
-    read::Offset,
-};
+use crate::{error::Result, read::Offset};
 
 const VERSION: u32 = 1;
 
@@ -40,59 +37,33 @@ impl State {
     pub(super) fn is_complete(&self) -> bool {
         self.marks.as_ref().is_some_and(|marks| marks.earliest().is_none_or(|at| at >= self.end))
     }
-}
-
-/// Which table of which server an offset is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    /// A hash, as addresses are nobody's business.
-    hash: Box<str>,
-    table: &'static str,
-}
-
-impl Origin {
-    /// `meaning` is what of the options decides which rows there are.
-    pub(super) fn new(base: &str, table: &'static str, meaning: &str) -> Self {
-        let text = format!("{}\n{table}\n{meaning}", base.trim_end_matches('/'));
-        Self { hash: format!("{:016x}", hash64(&text)).into(), table }
-    }
 
     /// Reads an offset.
     ///
     /// # Errors
-    /// [`OffsetExpired`](ErrorKind::OffsetExpired) for one of another table, server, release or of other options.
-    pub(super) fn read(&self, offset: &Offset) -> Result<State> {
+    /// [`OffsetExpired`](crate::ErrorKind::OffsetExpired) for one of another table, server, release or of other options.
+    pub(super) fn read(origin: &Origin, offset: &Offset) -> Result<Self> {
         let wire: Wire = offset.decode(VERSION)?;
-        if wire.source != self.hash {
-            return Err(Error::new(
-                ErrorKind::OffsetExpired,
-                "the offset is of another server or table, or of other options such as the interval",
-            )
-            .with("table", self.table)
-            .help("use the offset's own options, or reset the table's state to read it in full again"));
-        }
-        Ok(State { end: wire.end, length: wire.length, marks: wire.tags.map(Marks::from_groups) })
+        origin.check(&wire.source)?;
+        Ok(Self { end: wire.end, length: wire.length, marks: wire.tags.map(Marks::from_groups) })
     }
 
     /// Writes an offset.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when there are more tags than an offset can hold.
-    pub(super) fn write(&self, state: &State) -> Result<Offset> {
-        let tags = state.marks.as_ref().map(Marks::groups);
-        let wire = Wire { source: self.hash.clone(), end: state.end, length: state.length, tags };
-        Offset::encode(VERSION, &wire).map_err(|error| {
-            Error::new(ErrorKind::Config, "there are more tags than the state of one table can hold")
-                .with("table", self.table)
-                .help("spread them over several tables, for example by 'nameFilter'")
-                .caused_by(error)
-        })
+    /// [`Config`](crate::ErrorKind::Config) when there are more tags than an offset can hold.
+    pub(super) fn write(&self, origin: &Origin) -> Result<Offset> {
+        let tags = self.marks.as_ref().map(Marks::groups);
+        let wire = Wire { source: origin.hash().into(), end: self.end, length: self.length, tags };
+        let count = || wire.tags.iter().flatten().count();
+        Offset::encode(VERSION, &wire).map_err(|error| origin.too_many(count()).caused_by(error))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::super::tags::TagKey, *};
+    use crate::error::ErrorKind;
 
     fn origin() -> Origin {
         Origin::new("https://pi/piwebapi", "pi_interpolated", "1m")
@@ -105,9 +76,9 @@ mod tests {
         (0..30_000).for_each(|n| marks.set(key(n), 600));
         marks.set(TagKey::Other(7), 540);
         let mut state = State { end: 600, length: Some(60), marks: Some(marks) };
-        let offset = origin().write(&state).unwrap();
+        let offset = state.write(&origin()).unwrap();
         assert!(offset.to_json().len() < 60_000, "{}", offset.to_json().len());
-        assert_eq!(origin().read(&offset).unwrap(), state);
+        assert_eq!(State::read(&origin(), &offset).unwrap(), state);
         assert!(!state.is_complete());
         state.marks.as_mut().unwrap().set(TagKey::Other(7), 600);
         assert!(state.is_complete());
@@ -116,10 +87,10 @@ mod tests {
             Origin::new("https://pi/piwebapi", "pi_plot", "1m"),
             Origin::new("https://pi/piwebapi", "pi_interpolated", "2m"),
         ] {
-            assert_eq!(other.read(&offset).unwrap_err().kind(), ErrorKind::OffsetExpired);
+            assert_eq!(State::read(&other, &offset).unwrap_err().kind(), ErrorKind::OffsetExpired);
         }
         let bound = State { end: 5, ..State::default() };
-        assert_eq!(origin().read(&origin().write(&bound).unwrap()).unwrap(), bound);
+        assert_eq!(State::read(&origin(), &bound.write(&origin()).unwrap()).unwrap(), bound);
         assert!(!bound.is_complete());
     }
 }

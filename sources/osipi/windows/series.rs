@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use super::{
     super::{
         objects::Named,
+        origin::Origin,
         reading::{Reading, TableReader},
         tags::{Tag, TagKey},
         time::{self, Micros, Ticks},
@@ -18,7 +19,7 @@ use super::{
     ask::{Outcome, ask_all},
     grid::{Grid, Length},
     marks::{Due, Marks, Stretch, next_stretch},
-    offset::{Origin, State},
+    offset::State,
     out::Out,
     question::{Intervals, Question},
     target::{Target, Targets},
@@ -122,8 +123,8 @@ impl SeriesReader {
 
     /// Reads on; sends nothing when there is nothing new.
     async fn read(&self, request: &ReadRequest, events: Events) -> Result<()> {
-        let start = request.start.as_ref().map(|offset| self.origin.read(offset)).transpose()?;
-        let until = request.until.as_ref().map(|offset| self.origin.read(offset)).transpose()?;
+        let start = request.start.as_ref().map(|offset| State::read(&self.origin, offset)).transpose()?;
+        let until = request.until.as_ref().map(|offset| State::read(&self.origin, offset)).transpose()?;
         if request.until.is_some() && request.start == request.until {
             return Ok(());
         }
@@ -265,12 +266,11 @@ impl Run {
     fn note(&self, target: &Target, to: Micros, rows: u64) {
         let reading = &self.reader.reading;
         let now = reading.now();
+        let run = Ticks::from_micros(self.state.end).to_utc();
         reading.source.notes.reached(reading.table.name, &target.webid, |watermark| {
             watermark.name = target.name.as_deref().map(str::to_owned);
             watermark.timestamp = Some(Ticks::from_micros(to).to_utc());
-            watermark.run = Some(now);
-            watermark.records = rows;
-            watermark.total_records += rows;
+            watermark.count(run, rows);
             watermark.updated = now;
         });
     }
@@ -285,7 +285,7 @@ impl Run {
     async fn checkpoint(&mut self) -> Result<()> {
         self.send().await?;
         self.rows = 0;
-        let offset = self.reader.origin.write(&self.state)?;
+        let offset = self.state.write(&self.reader.origin)?;
         if self.sent.as_ref() != Some(&offset) {
             self.sent = Some(offset.clone());
             self.events.send(ReadEvent::Checkpoint(offset)).await?;
@@ -309,20 +309,20 @@ impl TableReader for SeriesReader {
     }
 
     async fn latest_offset(&self, start: Option<&Offset>) -> Result<Option<Offset>> {
-        let state = start.map(|offset| self.origin.read(offset)).transpose()?;
+        let state = start.map(|offset| State::read(&self.origin, offset)).transpose()?;
         let bounds = self.bounds(state.as_ref(), None).await?;
         match state {
             Some(state) if state.end >= bounds.end && state.is_complete() => Ok(start.cloned()),
-            _ => self.origin.write(&State { end: bounds.end, length: bounds.length, marks: None }).map(Some),
+            _ => State { end: bounds.end, length: bounds.length, marks: None }.write(&self.origin).map(Some),
         }
     }
 
     fn watermark(&self, offset: &Offset) -> Option<DateTime<Utc>> {
-        self.origin.read(offset).ok().map(|state| Ticks::from_micros(state.end).to_utc())
+        State::read(&self.origin, offset).ok().map(|state| Ticks::from_micros(state.end).to_utc())
     }
 
     async fn explain_offset(&self, offset: &Offset) -> Result<Vec<OffsetPart>> {
-        let state = self.origin.read(offset)?;
+        let state = State::read(&self.origin, offset)?;
         let part = |(tag, at): (&TagKey, Micros)| {
             OffsetPart::new(tag.to_string(), Some(Ticks::from_micros(at).to_string()))
                 .detail("state", if at >= state.end { "complete" } else { "behind" })
@@ -331,7 +331,7 @@ impl TableReader for SeriesReader {
     }
 
     async fn forget_parts(&self, offset: &Offset, parts: &[String]) -> Result<Offset> {
-        let mut state = self.origin.read(offset)?;
+        let mut state = State::read(&self.origin, offset)?;
         if parts.is_empty() {
             return Ok(offset.clone());
         }
@@ -345,6 +345,6 @@ impl TableReader for SeriesReader {
         }
         // There is something to read again, also before another interval has ended.
         state.end -= 1;
-        self.origin.write(&state)
+        state.write(&self.origin)
     }
 }

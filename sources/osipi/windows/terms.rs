@@ -258,8 +258,10 @@ impl Terms {
             "plot" => 5,
             _ => self.summaries.max(1) as u64,
         };
-        let fit = reading.options.window.target_response_bytes / (VALUE_BYTES * values * streams.max(1) as u64);
-        let cap = reading.client().page_size(MOST).saturating_sub(2);
+        let (window, client) = (&reading.options.window, reading.client());
+        let each = window.bytes_under_way() / client.http.max_concurrency().max(1) as u64;
+        let fit = each.min(window.target_response_bytes) / (VALUE_BYTES * values * streams.max(1) as u64);
+        let cap = client.page_size(MOST).saturating_sub(2);
         u32::try_from(fit).unwrap_or(MOST).min(cap).max(1)
     }
 
