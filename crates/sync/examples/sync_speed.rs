@@ -1,7 +1,7 @@
 //! How fast rows land: generated observations of about 2 KB into a Delta table.
 //!
-//! `cargo run --release -p lakeflow-sync --example sync_speed -- [ROWS] [append|cdc] [CHANGES]` writes ROWS rows to a temporary
-//! directory, then syncs CHANGES changed rows, and prints rates and peak memory.
+//! `cargo run --release -p lakeflow-sync --example sync_speed -- [ROWS] [append|cdc|history] [CHANGES]` writes ROWS rows to a
+//! temporary directory, then syncs CHANGES changed rows, and as many again, and prints rates and peak memory.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{fmt::Write, sync::Arc, time::Instant};
@@ -13,7 +13,7 @@ use lakeflow_connect::{
     TableMetadata, TableRef,
     arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
 };
-use lakeflow_sync::{SyncOptions, TableJob, sync_table};
+use lakeflow_sync::{Landing, SyncOptions, TableJob, sync_table};
 use serde::{Deserialize, Serialize};
 
 const PAGE: u64 = 1_000;
@@ -137,12 +137,13 @@ fn peak() -> String {
 async fn main() {
     let mut args = std::env::args().skip(1);
     let rows = args.next().map_or(1_000_000, |a| a.parse().unwrap());
-    let ingestion_type = match args.next().as_deref() {
-        Some("append") => IngestionType::Append,
-        _ => IngestionType::Cdc,
+    let (ingestion_type, landing) = match args.next().as_deref() {
+        Some("append") => (IngestionType::Append, None),
+        Some("history") => (IngestionType::Cdc, Some(Landing::History)),
+        _ => (IngestionType::Cdc, None),
     };
     let changes = args.next().map_or(rows / 100, |a| a.parse().unwrap());
-    let source = Arc::new(Observations { rows, changes, ingestion_type });
+    let source = Observations { rows, changes, ingestion_type };
     let dir = tempfile::tempdir().unwrap();
     let destination = lakeflow_sync::destination(dir.path().join("Observation").to_str().unwrap()).unwrap();
     let started = Instant::now();
@@ -154,9 +155,11 @@ async fn main() {
     }
     let generating = at as f64 / started.elapsed().as_secs_f64();
     println!("generating alone: {generating:.0} rows/s, {} bytes a row of Arrow; {}", bytes as u64 / at, peak());
-    for run in ["all", "changes"] {
+    for (run, changes) in [("all", 0), ("changes", changes), ("more changes", 2 * changes)] {
         let started = Instant::now();
-        let job = TableJob::new("bench", source.clone(), "Observation", destination.clone());
+        let source = Arc::new(Observations { changes, ..source });
+        let mut job = TableJob::new("bench", source, "Observation", destination.clone());
+        job.landing = landing;
         let receipt = sync_table(job, &SyncOptions::default(), &()).await.unwrap();
         let seconds = started.elapsed().as_secs_f64();
         let rate = receipt.counts.rows_read as f64 / seconds;

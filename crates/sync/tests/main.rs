@@ -7,6 +7,7 @@ mod deletions;
 mod failures;
 mod foreign;
 mod history;
+mod history_model;
 mod landing;
 mod model;
 mod offsets;

@@ -153,6 +153,8 @@ impl FileWriter {
         while !self.sending.is_empty() {
             self.sent().await?;
         }
+        // In the order in which they were begun, not in which they arrived: of tied rows the later one counts.
+        self.done.sort_by_cached_key(|add| number_of(&add.path));
         Ok(mem::take(&mut self.done))
     }
 
@@ -165,12 +167,24 @@ impl FileWriter {
     }
 }
 
+/// The number in a file's name.
+fn number_of(path: &str) -> Option<u64> {
+    path.rsplit('/').next()?.strip_prefix("part-")?.split('-').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use arrow::array::{ArrayRef, Int64Array, StringArray};
     use deltalake::logstore::object_store::memory::InMemory;
 
     use super::*;
+
+    #[test]
+    fn files_are_told_in_the_order_in_which_they_were_begun() {
+        let name = |number: u64| format!("unit=part-9-x/part-{number:05}-0123abcd.snappy.parquet");
+        let numbers = [7, 99_999, 123_456].map(|number| number_of(&name(number)));
+        assert_eq!(numbers, [Some(7), Some(99_999), Some(123_456)]);
+    }
     use crate::job::Compression;
 
     #[tokio::test]
