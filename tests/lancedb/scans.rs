@@ -1,9 +1,10 @@
 //! Ways to scan, against servers that do not keep their word.
 
 use std::{
+    io::{self, Write},
     ops::RangeInclusive,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -177,4 +178,35 @@ async fn what_is_counted_and_not_sent_is_an_error_in_every_mode() {
     }
     let error = scan(Fault::Nan, &[("scan_mode", "dummy_vector")]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+}
+
+/// What is logged goes here.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_scan_by_neighbours_warns_of_what_it_can_lose() {
+    for (mode, is_warned) in [("dummy_vector", true), ("auto", false)] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        scan(Fault::None, &[("scan_mode", mode)]).await.unwrap();
+        drop(guard);
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let warnings: Vec<_> = text.lines().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(!warnings.is_empty(), is_warned, "{text}");
+        assert!(warnings.iter().all(|line| line.contains("NaN") && line.contains("scan_mode=auto")), "{text}");
+    }
 }
