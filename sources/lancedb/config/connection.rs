@@ -103,11 +103,11 @@ impl Connection {
             return Err(match uri.contains("://") && !uri.starts_with("file:") {
                 true => {
                     "a bucket is read through Lance's own server: run 'scripts/lance-adapter BUCKET', then \
-                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's DESIGN.md"
+                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's README"
                 }
                 false => {
                     "a folder is read through Lance's own server: run 'scripts/lance-adapter FOLDER', then \
-                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's DESIGN.md"
+                     uri=http://127.0.0.1:2333; see 'Local datasets and buckets' in the source's README"
                 }
             });
         }
