@@ -103,6 +103,26 @@ fn simulate_prints_its_address_when_it_serves_and_takes_options() {
 }
 
 #[test]
+fn the_simulated_lancedb_serves_tables_of_the_size_that_was_asked_for() {
+    let mut child = program()
+        .args(["simulate", "lancedb", "--port", "0", "--option", "tables=notes", "--option", "rows=7"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+    let address = format!("uri={}", address.trim());
+    let run =
+        lakeflow(["preview", "--source", "lancedb", "--option", &address, "--table", "notes", "--format", "json"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let lines = run.ok().lines();
+    assert_eq!(lines.len(), 7);
+    assert_eq!(lines[6]["embedding"].as_array().unwrap().len(), 16);
+}
+
+#[test]
 fn results_that_are_piped_carry_no_colours() {
     let run = lakeflow(["sources", "fhir"]).ok();
     assert!(!run.out.contains('\u{1b}') && !run.err.contains('\u{1b}'));

@@ -17,6 +17,8 @@ fn the_demo_runs_verifies_itself_and_goes_on_in_the_same_directory() {
         "only what changed",
         "PI Web API server",
         "✓ osipi",
+        "LanceDB server",
+        "✓ lancedb",
         "nothing lost, nothing twice",
         "Delta tables",
         "Next",
@@ -44,6 +46,10 @@ fn the_demo_speaks_json_too() {
     let changes = &end["sources"]["fhir"]["changes_at_the_source"];
     assert_eq!(moved("fhir", "second_sync", "", "rows_inserted"), changes["created"].as_u64().unwrap());
     assert_eq!(moved("fhir", "second_sync", "", "rows_updated"), changes["changed"].as_u64().unwrap());
+    let library = &end["sources"]["lancedb"]["changes_at_the_source"];
+    for (what, column) in [("created", "rows_inserted"), ("changed", "rows_updated"), ("deleted", "rows_deleted")] {
+        assert_eq!(moved("lancedb", "second_sync", "documents", column), library[what].as_u64().unwrap(), "{what}");
+    }
     for source in ["fhir", "osipi"] {
         let inserted = ["first_sync", "second_sync"].map(|sync| moved(source, sync, "", "rows_inserted"));
         assert_eq!(end["sources"][source]["verified_rows"], inserted.iter().sum::<u64>(), "{source}");

@@ -3,13 +3,13 @@
 use std::{any::Any, net::SocketAddr, sync::Arc};
 
 use lakeflow_connect::{Error, ErrorKind, Result};
-use lakeflow_simulators::{SimError, fhir, osipi};
+use lakeflow_simulators::{SimError, fhir, lancedb, osipi};
 use serde_json::json;
 
 use crate::{args::SimulateArgs, exit, interrupt, output::Console, pipeline::typed_pairs};
 
 /// Sources that have a simulator.
-const SOURCES: [&str; 2] = ["fhir", "osipi"];
+const SOURCES: [&str; 3] = ["fhir", "lancedb", "osipi"];
 
 /// A server that runs as long as this lives.
 struct Serving {
@@ -29,6 +29,12 @@ pub(super) async fn run(args: &SimulateArgs, console: &Arc<Console>) -> Result<u
             options.iter().try_for_each(|(key, value)| config.set(key, value)).map_err(refused)?;
             let server = fhir::Server::start(config).map_err(refused)?;
             Serving { base_url: server.base_url(), option: "base_url", _server: Box::new(server) }
+        }
+        "lancedb" => {
+            let mut config = lancedb::Config { address, ..lancedb::Config::default() };
+            options.iter().try_for_each(|(key, value)| config.set(key, value)).map_err(refused)?;
+            let server = lancedb::Server::start(config).map_err(refused)?;
+            Serving { base_url: server.base_url(), option: "uri", _server: Box::new(server) }
         }
         "osipi" => {
             let mut config = osipi::Config { address, ..osipi::Config::default() };
@@ -63,12 +69,15 @@ fn refused(error: SimError) -> Error {
 /// The options and behaviours of the simulators, for `--help`.
 pub(crate) fn help() -> String {
     let fhir = fhir::PERSONALITIES.iter().map(|p| (p.name, p.help)).collect::<Vec<_>>();
+    let lancedb = lancedb::PERSONALITIES.iter().map(|p| (p.name, p.help)).collect::<Vec<_>>();
     let osipi = osipi::PERSONALITIES.iter().map(|p| (p.name, p.help)).collect::<Vec<_>>();
     let line = |(name, about): &(&str, &str)| format!("  {name:24} {about}");
     let mut lines = Vec::new();
-    for (server, options, personalities) in
-        [("FHIR", fhir::OPTIONS, fhir.as_slice()), ("PI Web API", osipi::OPTIONS, osipi.as_slice())]
-    {
+    for (server, options, personalities) in [
+        ("FHIR", fhir::OPTIONS, fhir.as_slice()),
+        ("LanceDB", lancedb::OPTIONS, lancedb.as_slice()),
+        ("PI Web API", osipi::OPTIONS, osipi.as_slice()),
+    ] {
         lines.push(format!("Options of the {server} server (--option KEY=VALUE):"));
         lines.extend(options.iter().map(line));
         lines.extend([String::new(), "Its personalities (--option personality=NAME,NAME):".to_owned()]);

@@ -7,6 +7,7 @@ use lakeflow_sync::SyncOptions;
 
 use super::{
     hospital::Hospital,
+    library::Library,
     plant::Plant,
     scene::{Scene, Stage},
     story::{Finale, Story},
@@ -25,9 +26,10 @@ pub(crate) async fn run(args: &DemoArgs, registry: &Registry, console: &Arc<Cons
     let stage = Stage { registry, lake: &lake, story: &story, console, options: &options };
     let mut hospital = Hospital::start(receipts.with_file_name("demo.json"))?;
     let mut plant = Plant::start(receipts.with_file_name("demo-plant.json"))?;
+    let mut library = Library::start(receipts.with_file_name("demo-library.json"))?;
     story.title();
     let mut played = Vec::new();
-    for scene in [&mut hospital as &mut dyn Scene, &mut plant] {
+    for scene in [&mut hospital as &mut dyn Scene, &mut plant, &mut library] {
         match stage.play(scene).await? {
             Ok(scene) => played.push(scene),
             Err(code) => return Ok(code),

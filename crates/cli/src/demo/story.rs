@@ -82,9 +82,10 @@ impl Story {
         let to = finale.to.display();
         self.chapter("Verified", "row by row against the servers");
         for played in &finale.played {
-            let (rows, tables) = (count(played.rows), played.tables);
+            let rows = count(played.rows);
+            let tables = if played.tables == 1 { "a table".to_owned() } else { format!("{} tables", played.tables) };
             self.tell(&format!(
-                "  {} {}: {rows} rows in {tables} tables, {}",
+                "  {} {}: {rows} rows in {tables}, {}",
                 style("✓").green(),
                 played.source,
                 played.compared
@@ -106,6 +107,7 @@ impl Story {
         self.tell(&style("      any Delta reader opens the tables: pip install polars deltalake").dim().to_string());
         self.tell("  lakeflow check --source fhir --option base_url=https://YOUR-SERVER/fhir");
         self.tell("  lakeflow check --source osipi --option pi_base_url=YOUR-SERVER --option username=...");
+        self.tell("  lakeflow check --source lancedb --option uri=db://YOUR-DATABASE --option api_key=...");
         self.tell(
             &style("      your own server: what works, what does not, and what to do about it").dim().to_string(),
         );
