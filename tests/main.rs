@@ -16,6 +16,8 @@ mod stream;
 mod testkit;
 #[cfg(feature = "fhir")]
 mod testkit_fhir;
+#[cfg(feature = "lancedb")]
+mod testkit_lancedb;
 #[cfg(feature = "osipi")]
 mod testkit_osipi;
 mod types;

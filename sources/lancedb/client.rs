@@ -17,8 +17,9 @@ use super::{
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
-    http::{Auth, HttpClient, Request, Response},
+    http::{Auth, HttpClient, Request, Response, without_secrets},
     registry::Context,
+    secret::Secret,
 };
 
 /// Statuses that are answers: what they mean stands in the body.
@@ -34,6 +35,7 @@ pub(super) struct LanceClient {
     pub(super) namespace: Arc<[String]>,
     clock: Arc<dyn Clock>,
     headers: Arc<[(&'static str, String)]>,
+    secrets: Arc<[Secret]>,
     /// The branch whose versions are asked for.
     pub(super) branch: Option<Arc<str>>,
 }
@@ -148,6 +150,7 @@ impl LanceClient {
             namespace: connection.namespace.clone().into(),
             clock: Arc::clone(&context.clock),
             headers: headers.into(),
+            secrets: connection.api_key().into_iter().chain(connection.auth_token.clone()).collect(),
             branch: None,
         })
     }
@@ -189,13 +192,21 @@ impl LanceClient {
         parse(self.send(request).await?.body(), path)
     }
 
+    /// The error of an answer, without secrets that the server repeats.
+    fn refusal(&self, response: &Response, table: &str, version: Option<u64>) -> Error {
+        let secrets = self.secrets.iter().map(|secret| secret.expose().as_bytes());
+        let body = without_secrets(response.body().clone(), secrets);
+        faults::of(response.status(), &body, table, version)
+    }
+
     /// The answer to a question about a table, as bytes.
     async fn ask(&self, table: &str, what: &str, body: &Value, version: Option<u64>) -> Result<Response> {
         let request = accepting(self.http.post(table_path(table, what)).idempotent(true).json(body));
-        let response = self.send(request).await?;
+        // A refusal that was read by the client itself: what it said stands in the error.
+        let response = self.send(request).await.map_err(|error| faults::about(error, table))?;
         match response.status() {
             200..=299 => Ok(response),
-            status => Err(faults::of(status, response.body(), table, version)),
+            _ => Err(self.refusal(&response, table, version)),
         }
     }
 
@@ -210,7 +221,7 @@ impl LanceClient {
         let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
         match response.status() {
             200..=299 => parse(response.body(), what).map_err(|error| error.with("table", table)),
-            status => Err(faults::of(status, response.body(), table, None)),
+            _ => Err(self.refusal(&response, table, None)),
         }
     }
 
@@ -314,7 +325,7 @@ impl LanceClient {
         if (200..300).contains(&status) {
             return Answer::of(response.into_body()).map(Asked::Answer).map_err(|error| error.with("table", table));
         }
-        let error = faults::of(status, response.body(), table, query.version);
+        let error = self.refusal(&response, table, query.version);
         Ok(match faults::is_too_large(status, response.body()) {
             true => Asked::TooLarge(error),
             false => return Err(error),
@@ -326,7 +337,7 @@ impl LanceClient {
 fn too_large_or(error: Error, table: &str) -> Result<Asked> {
     let status = error.get("status").and_then(|status| status.parse().ok()).unwrap_or(0);
     let is_too_large = faults::is_too_large(status, error.get("detail").unwrap_or_default().as_bytes());
-    let error = error.with("table", table);
+    let error = faults::about(error, table);
     if is_too_large { Ok(Asked::TooLarge(error)) } else { Err(error) }
 }
 

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind};
 /// Longest text of the server in an error.
 const LONGEST: usize = 500;
 
+/// Where to look when a question was at fault.
+const LOOK_AT: &str = "look at the options 'filter', 'columns' and those of the search";
+
 /// An error as the Lance REST Namespace writes it.
 #[derive(Deserialize)]
 struct Written {
@@ -75,6 +78,15 @@ fn has(body: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| memchr::memmem::find(body, word.as_bytes()).is_some())
 }
 
+/// Says which table an error is about, and where to look when the question was at fault.
+pub(super) fn about(error: Error, table: &str) -> Error {
+    let error = error.with("table", table);
+    match error.kind() {
+        ErrorKind::Config if error.help_text().is_none() => error.help(LOOK_AT),
+        _ => error,
+    }
+}
+
 /// The error of an answer about a table.
 pub(super) fn of(status: u16, body: &[u8], table: &str, version: Option<u64>) -> Error {
     let code = written(body).and_then(|written| written.code);
@@ -90,8 +102,7 @@ pub(super) fn of(status: u16, body: &[u8], table: &str, version: Option<u64>) ->
         (413, _) => {
             Error::new(ErrorKind::Config, "the request is larger than the server takes").help("shorten the filter")
         }
-        (400 | 500, _) => Error::new(ErrorKind::Config, "the server cannot do what it was asked for")
-            .help("look at the options 'filter', 'columns' and those of the search"),
+        (400 | 500, _) => Error::new(ErrorKind::Config, "the server cannot do what it was asked for").help(LOOK_AT),
         _ => Error::new(ErrorKind::Protocol, "the server refused"),
     };
     let error = error.with("table", table).with("status", status);

@@ -159,7 +159,7 @@ impl Windows {
             self.passed += rows;
             let skipped = self.from.saturating_sub(offset).min(rows);
             let is_over = last == u64::MAX && self.passed < self.total;
-            if self.passed > self.total || is_over {
+            if is_over {
                 return Err(self.snapshot.incomplete(offset, self.total, self.passed as usize));
             }
             self.next = last.saturating_add(1);
@@ -170,7 +170,8 @@ impl Windows {
                 continue;
             }
             let all = self.numbers(range, rows, offset).await?;
-            return Ok(Some(Numbered { from: skipped as usize, to: all.len(), all, offset: offset + skipped }));
+            let wanted = rows - self.passed.saturating_sub(self.total);
+            return Ok(Some(Numbered { from: skipped as usize, to: wanted as usize, all, offset: offset + skipped }));
         }
         Ok(None)
     }

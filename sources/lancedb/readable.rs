@@ -65,7 +65,9 @@ pub(super) async fn schema(
     let query = Query { version: Some(version), limit: 1, columns, ..Query::default() };
     match client.query(table, &query).await? {
         Asked::Answer(answer) => Ok(answer.schema),
-        Asked::TooLarge(error) => Err(error),
+        Asked::TooLarge(error) => {
+            Err(error.with("table", table).help("one row is larger than the server can answer: leave columns out"))
+        }
     }
 }
 

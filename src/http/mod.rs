@@ -42,6 +42,8 @@ pub use auth::{
     TokenEndpoint,
 };
 pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, RefusalCheck, Retries, Target};
+#[cfg(feature = "lancedb")]
+pub(crate) use redact::without_secrets;
 pub use request::Request;
 pub use response::{BodyStream, Response};
 pub use settings::{HTTP_OPTIONS, HttpSettings};

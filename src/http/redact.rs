@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+use memchr::memmem;
 use url::Url;
 
 /// Scheme, authority and path: no user, password, query or fragment.
@@ -27,6 +29,29 @@ pub(super) fn request_id<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -
         .filter(|id| !id.is_empty())
 }
 
+/// Shorter texts are words that may stand anywhere.
+const SHORTEST_SECRET: usize = 6;
+
+/// The body of an error without the secrets that were sent: some servers repeat the headers of a request.
+pub(crate) fn without_secrets<'a>(body: Bytes, secrets: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+    secrets.into_iter().fold(body, |body, secret| {
+        // The scheme before it, as in `Bearer …`, is no part of it.
+        let secret = secret.iter().position(|b| *b == b' ').map_or(secret, |space| &secret[space + 1..]);
+        if secret.len() < SHORTEST_SECRET || memmem::find(&body, secret).is_none() {
+            return body;
+        }
+        let mut clean = Vec::with_capacity(body.len());
+        let mut from = 0;
+        for at in memmem::find_iter(&body, secret) {
+            clean.extend_from_slice(&body[from..at]);
+            clean.extend_from_slice(b"****");
+            from = at + secret.len();
+        }
+        clean.extend_from_slice(&body[from..]);
+        clean.into()
+    })
+}
+
 /// Text of a server for a message: one line, printable, at most `max` characters.
 pub(super) fn text(text: &str, max: usize) -> Cow<'_, str> {
     let bad = |c: char| c.is_control() || c == '\u{feff}';
@@ -49,6 +74,15 @@ mod tests {
     fn a_url_shows_neither_user_nor_query_nor_fragment() {
         let secret = Url::parse("https://MARKER:MARKER@h.example:8443/fhir/Patient?name=MARKER#MARKER").unwrap();
         assert_eq!(url(&secret), "https://h.example:8443/fhir/Patient");
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_secret_is_blotted_out() {
+        let body =
+            Bytes::from_static(b"{\"authorization\": \"Bearer MARKER-1\", \"x-api-key\": \"MARKER-2\"} MARKER-1");
+        let clean = without_secrets(body.clone(), [&b"Bearer MARKER-1"[..], b"MARKER-2", b"key"]);
+        assert_eq!(clean, &b"{\"authorization\": \"Bearer ****\", \"x-api-key\": \"****\"} ****"[..]);
+        assert_eq!(without_secrets(body.clone(), [&b"another"[..]]), body);
     }
 
     #[test]

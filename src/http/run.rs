@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::{
     Method,
-    header::{HeaderMap, LOCATION},
+    header::{HeaderMap, HeaderValue, LOCATION},
 };
 use tracing::Instrument;
 use url::Url;
@@ -219,7 +219,7 @@ impl Inner {
             },
             Action::Redirect => match text_header(head.response.headers(), LOCATION.as_str()) {
                 Some(location) => self.follow(call, at, location).map(|to| Step::Again(Some(to))),
-                None => Ok(Step::Failed(self.failed(head).await)),
+                None => Ok(Step::Failed(self.failed(head, shown.credential.as_ref()).await)),
             },
             Action::Refresh => {
                 progress.refreshed = true;
@@ -228,7 +228,7 @@ impl Inner {
                 }
                 Ok(Step::Again(None))
             }
-            Action::Retry | Action::Fail => Ok(Step::Failed(self.failed(head).await)),
+            Action::Retry | Action::Fail => Ok(Step::Failed(self.failed(head, shown.credential.as_ref()).await)),
         }
     }
 
@@ -272,7 +272,7 @@ impl Inner {
     }
 
     /// What a refused answer says about itself.
-    async fn failed(&self, mut head: Head) -> Failure {
+    async fn failed(&self, mut head: Head, credential: Option<&Credential>) -> Failure {
         let headers = head.response.headers();
         let request_id = redact::request_id(|name| text_header(headers, name));
         let retry_after = asked_wait(headers, self.now());
@@ -281,6 +281,8 @@ impl Inner {
         let body = read_whole(&mut head, MAX_ERROR_BODY).await.ok();
         let is_refused = self.refusal_check.zip(body.as_ref()).is_some_and(|(check, body)| check(status, body));
         let outcome = if is_refused { Outcome::Refused(status) } else { Outcome::Status(status) };
+        let secrets = credential.map(|credential| &credential.value).into_iter().chain(self.extra_headers.values());
+        let body = body.map(|body| redact::without_secrets(body, secrets.map(HeaderValue::as_bytes)));
         let detail = self.error_detail.zip(body).and_then(|(detail, body)| detail(&body));
         Failure { outcome, url: head.url, request_id, retry_after, detail, cause: None }
     }

@@ -1,5 +1,7 @@
 //! The LanceDB source.
 
+mod bad_input;
+mod changes;
 mod expression;
 mod real;
 mod real_changes;
