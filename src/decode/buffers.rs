@@ -2,75 +2,15 @@
 
 use std::ops::Range;
 
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::{
+    array::{ArrayBuilder, StringArray, StringBuilder},
+    buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
+};
 
-use super::fault::{Fault, Step};
-
-/// Which rows hold a value. Bits are only kept once there is a null.
-#[derive(Debug, Default)]
-pub(crate) struct Validity {
-    bits: Vec<u8>,
-    len: usize,
-    has_nulls: bool,
-}
-
-impl Validity {
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    #[inline]
-    pub(crate) fn push_valid(&mut self) {
-        if self.has_nulls {
-            let bit = 1 << (self.len % 8);
-            match self.bits.last_mut() {
-                Some(last) if !self.len.is_multiple_of(8) => *last |= bit,
-                _ => self.bits.push(bit),
-            }
-        }
-        self.len += 1;
-    }
-
-    /// Adds nulls up to a length, or cuts to it.
-    pub(crate) fn set_len(&mut self, len: usize) {
-        if len > self.len && !self.has_nulls {
-            self.has_nulls = true;
-            self.bits.clear();
-            self.bits.resize(self.len.div_ceil(8), u8::MAX);
-            self.clear_tail();
-        }
-        if self.has_nulls {
-            self.bits.resize(len.div_ceil(8), 0);
-        }
-        let shorter = len < self.len;
-        self.len = len;
-        if shorter && self.has_nulls {
-            self.clear_tail();
-        }
-    }
-
-    /// Zeroes the bits past the length, which later pushes rely on.
-    fn clear_tail(&mut self) {
-        if let Some(last) = self.bits.last_mut()
-            && !self.len.is_multiple_of(8)
-        {
-            *last &= (1 << (self.len % 8)) - 1;
-        }
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bits.len()
-    }
-
-    /// The nulls of `rows` rows; starts again.
-    pub(crate) fn take(&mut self, rows: usize) -> Option<NullBuffer> {
-        if self.len != rows {
-            self.set_len(rows);
-        }
-        let taken = std::mem::take(self);
-        taken.has_nulls.then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(taken.bits), 0, taken.len)))
-    }
-}
+use super::{
+    fault::{Fault, Step},
+    rows::Rows,
+};
 
 /// A buffer to start again with, a little larger than the last one was: batches differ, and growing copies all of it.
 fn take<T>(values: &mut Vec<T>) -> Vec<T> {
@@ -82,40 +22,56 @@ fn take<T>(values: &mut Vec<T>) -> Vec<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Fixed<T> {
     values: Vec<T>,
-    valid: Validity,
+    rows: Rows,
 }
 
 impl<T: Copy + Default> Fixed<T> {
+    /// The last value's row plus one.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        self.rows.len()
     }
 
-    pub(crate) fn values(&self) -> &[T] {
-        &self.values
+    /// The value of a row, where it has one.
+    pub(crate) fn get(&self, row: usize) -> Option<T> {
+        self.values.get(self.rows.find(row)?).copied()
     }
 
     /// Sets the value of row `at`; what was written there or after it is gone.
     #[inline]
     pub(crate) fn put(&mut self, at: usize, value: T) {
-        if self.values.len() != at {
-            self.set_len(at);
+        if let Some(left) = self.rows.go_to(at, self.values.len()) {
+            self.values.truncate(left);
         }
         self.values.push(value);
-        self.valid.push_valid();
+        self.rows.push();
     }
 
-    pub(crate) fn set_len(&mut self, len: usize) {
-        self.values.resize(len, T::default());
-        self.valid.set_len(len);
+    /// Forgets the rows from `len` on.
+    pub(crate) fn cut(&mut self, len: usize) {
+        let left = self.rows.cut(len, self.values.len());
+        self.values.truncate(left);
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.values.len() * size_of::<T>() + self.valid.bytes()
+        self.values.len() * size_of::<T>() + self.rows.bytes()
     }
 
+    /// The first `rows` rows; starts again.
     pub(crate) fn take(&mut self, rows: usize) -> (Vec<T>, Option<NullBuffer>) {
-        self.values.resize(rows, T::default());
-        (take(&mut self.values), self.valid.take(rows))
+        self.cut(rows);
+        let held = self.values.len();
+        if held == rows {
+            return (take(&mut self.values), self.rows.take(rows, held));
+        }
+        let mut all = vec![T::default(); rows];
+        for (run, row) in self.rows.runs(held) {
+            if let (Some(to), Some(from)) = (all.get_mut(row..row + run.len()), self.values.get(run)) {
+                to.copy_from_slice(from);
+            }
+        }
+        self.values.clear();
+        (all, self.rows.take(rows, held))
     }
 }
 
@@ -126,21 +82,28 @@ pub(crate) struct Varying {
     offsets: Offsets,
 }
 
-/// Where each row's part ends, with the rows' validity.
+/// Where each row's part ends.
 #[derive(Debug)]
 pub(crate) struct Offsets {
+    /// Where the parts begin and end: one more than there are.
     ends: Vec<i32>,
-    valid: Validity,
+    rows: Rows,
 }
 
 impl Default for Offsets {
     fn default() -> Self {
-        Self { ends: vec![0], valid: Validity::default() }
+        Self { ends: vec![0], rows: Rows::default() }
     }
 }
 
 impl Offsets {
+    /// The last part's row plus one.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn parts(&self) -> usize {
         self.ends.len() - 1
     }
 
@@ -150,43 +113,73 @@ impl Offsets {
         self.ends.last().map_or(0, |end| *end as usize)
     }
 
-    /// Makes `at` the next row: adds nulls, or cuts. Returns whether rows were cut.
+    /// Makes `at` the next row. Returns whether there were parts from that row on.
     #[inline]
     pub(crate) fn go_to(&mut self, at: usize) -> bool {
-        let len = self.len();
-        if len == at {
-            return false;
+        match self.rows.go_to(at, self.parts()) {
+            None => false,
+            Some(left) => {
+                self.ends.truncate(left + 1);
+                true
+            }
         }
-        self.set_len(at);
-        at < len
     }
 
-    pub(crate) fn set_len(&mut self, len: usize) {
-        let end = self.ends.last().copied().unwrap_or(0);
-        self.ends.resize(len + 1, end);
-        self.valid.set_len(len);
+    /// Forgets the rows from `len` on.
+    pub(crate) fn cut(&mut self, len: usize) {
+        let left = self.rows.cut(len, self.parts());
+        self.ends.truncate(left + 1);
     }
 
     /// Ends the next row's part.
     #[inline]
     pub(crate) fn push(&mut self, end: usize) -> Step {
         self.ends.push(i32::try_from(end).map_err(|_| Fault::Full)?);
-        self.valid.push_valid();
+        self.rows.push();
         Ok(())
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.ends.len() * size_of::<i32>() + self.valid.bytes()
+    /// Where the part of a row is, when it has one.
+    fn find(&self, row: usize) -> Option<Range<usize>> {
+        let part = self.rows.find(row)?;
+        match self.ends.get(part..part + 2)? {
+            [start, end] => Some(*start as usize..*end as usize),
+            _ => None,
+        }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.ends.len() * size_of::<i32>() + self.rows.bytes()
+    }
+
+    /// The first `rows` rows; starts again.
     pub(crate) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
-        if self.len() != rows {
-            self.set_len(rows);
+        self.cut(rows);
+        let parts = self.parts();
+        let ends = if parts == rows {
+            let mut next = Vec::with_capacity(self.ends.len() + self.ends.len() / 8);
+            next.push(0);
+            std::mem::replace(&mut self.ends, next)
+        } else {
+            let all = self.with_empty_parts(rows);
+            self.ends.truncate(1);
+            all
+        };
+        (OffsetBuffer::new(ScalarBuffer::from(ends)), self.rows.take(rows, parts))
+    }
+
+    /// The ends of `rows` rows, where those that were passed over have empty parts.
+    fn with_empty_parts(&self, rows: usize) -> Vec<i32> {
+        let mut all = Vec::with_capacity(rows + 1);
+        let mut end = 0;
+        for (run, row) in self.rows.runs(self.parts()) {
+            all.resize(row + 1, end);
+            let ends = self.ends.get(run.start + 1..=run.end).unwrap_or_default();
+            all.extend_from_slice(ends);
+            end = ends.last().copied().unwrap_or(end);
         }
-        let mut next = Vec::with_capacity(self.ends.len());
-        next.push(0);
-        let ends = std::mem::replace(&mut self.ends, next);
-        (OffsetBuffer::new(ScalarBuffer::from(ends)), self.valid.take(rows))
+        all.resize(rows + 1, end);
+        all
     }
 }
 
@@ -197,10 +190,7 @@ impl Varying {
 
     /// The bytes of a row that was written.
     pub(crate) fn get(&self, row: usize) -> &[u8] {
-        match self.offsets.ends.get(row..row + 2) {
-            Some([start, end]) => self.data.get(*start as usize..*end as usize).unwrap_or_default(),
-            _ => &[],
-        }
+        self.offsets.find(row).and_then(|part| self.data.get(part)).unwrap_or_default()
     }
 
     /// Sets the value of row `at`; what was written there or after it is gone.
@@ -242,8 +232,9 @@ impl Varying {
         }
     }
 
-    pub(crate) fn set_len(&mut self, len: usize) {
-        self.offsets.set_len(len);
+    /// Forgets the rows from `len` on.
+    pub(crate) fn cut(&mut self, len: usize) {
+        self.offsets.cut(len);
         self.data.truncate(self.offsets.end());
     }
 
@@ -254,6 +245,47 @@ impl Varying {
     pub(crate) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
         let (offsets, nulls) = self.offsets.take(rows);
         (offsets, Buffer::from_vec(take(&mut self.data)), nulls)
+    }
+}
+
+/// Text that was checked before it came here, and is not checked again: whole records.
+#[derive(Debug, Default)]
+pub(super) struct Verbatim(StringBuilder);
+
+impl Verbatim {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sets the value of row `at`; what was written there or after it is gone.
+    pub(super) fn put(&mut self, at: usize, text: &str) -> Step {
+        if i32::try_from(self.0.values_slice().len() + text.len()).is_err() {
+            return Err(Fault::Full);
+        }
+        self.cut(at);
+        self.0.append_nulls(at - self.0.len());
+        self.0.append_value(text);
+        Ok(())
+    }
+
+    /// Forgets the rows from `len` on. A builder cannot be cut: what stays is copied.
+    pub(super) fn cut(&mut self, len: usize) {
+        if self.0.len() > len {
+            let all = self.0.finish();
+            all.iter().take(len).for_each(|text| self.0.append_option(text));
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.values_slice().len() + size_of_val(self.0.offsets_slice())
+    }
+
+    pub(super) fn take(&mut self, rows: usize) -> StringArray {
+        self.cut(rows);
+        self.0.append_nulls(rows - self.0.len());
+        let bytes = self.0.values_slice().len();
+        let next = StringBuilder::with_capacity(rows + rows / 8, bytes + bytes / 8);
+        std::mem::replace(&mut self.0, next).finish()
     }
 }
 
@@ -273,6 +305,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn verbatim_text_is_what_was_written_last(writes in prop::collection::vec((0usize..20, any::<bool>()), 0..40)) {
+            let mut texts = Verbatim::default();
+            let mut model: Vec<Option<String>> = Vec::new();
+            for (i, (at, cut)) in writes.into_iter().enumerate() {
+                if cut {
+                    model.truncate(at);
+                    texts.cut(at);
+                } else {
+                    model.resize(at, None);
+                    model.push(Some(format!("{i}é")));
+                    texts.put(at, &format!("{i}é")).unwrap();
+                }
+                prop_assert_eq!(texts.len(), model.len());
+            }
+            let rows = model.len() + 2;
+            model.resize(rows, None);
+            prop_assert_eq!(texts.take(rows), StringArray::from(model));
+            prop_assert_eq!(texts.len(), 0);
+        }
+
+        #[test]
         fn rows_hold_what_was_written_last_and_null_elsewhere(writes in prop::collection::vec((0usize..40, any::<bool>()), 0..60)) {
             let mut fixed = Fixed::<i64>::default();
             let mut varying = Varying::default();
@@ -281,8 +334,8 @@ mod tests {
                 if cut {
                     if at < model.len() {
                         model.truncate(at);
-                        fixed.set_len(at);
-                        varying.set_len(at);
+                        fixed.cut(at);
+                        varying.cut(at);
                     }
                 } else {
                     model.resize(at, None);
@@ -291,6 +344,9 @@ mod tests {
                     let text = format!("{i} and what follows it, up to any length: {}", "x".repeat(i % 40));
                     varying.put_part(at, text.as_bytes(), 0..i.to_string().len()).unwrap();
                 }
+            }
+            for (row, want) in model.iter().enumerate() {
+                prop_assert_eq!(fixed.get(row), *want);
             }
             let rows = model.len() + 3;
             let (values, nulls) = fixed.take(rows);

@@ -12,7 +12,7 @@ use arrow::{
 };
 
 use super::{
-    buffers::{Fixed, Varying},
+    buffers::{Fixed, Varying, Verbatim},
     cast,
     decoder::PartialDates,
     fault::{Fault, Found, Step},
@@ -45,6 +45,8 @@ pub(super) enum Column {
     List(Box<List>),
     Map(Box<Pairs>),
     Struct(Box<Struct>),
+    /// The text of whole records.
+    Record(Verbatim),
 }
 
 /// Calls the same method on whatever buffers a column has.
@@ -63,6 +65,7 @@ macro_rules! each {
             Column::List($buffer) => $call,
             Column::Map($buffer) => $call,
             Column::Struct($buffer) => $call,
+            Column::Record($buffer) => $call,
         }
     };
 }
@@ -105,12 +108,17 @@ impl Column {
             self.clear(at);
             return Ok(());
         }
+        // Most are text: a branch is foreseen more often than a jump.
+        if let Self::Text(c) = self {
+            return cast::text(s, c, at).map_err(|f| f.expecting(|| self.type_name()));
+        }
         match self {
             Self::Text(c) => cast::text(s, c, at),
             Self::Struct(c) => return c.read(at, s),
             Self::List(c) => return c.read(at, s),
             Self::Map(c) => return c.read(at, s),
             Self::Variant(c) => Ok(s.skip()?).and_then(|text| c.put(at, text.as_bytes())),
+            Self::Record(c) => Ok(s.skip()?).and_then(|text| c.put(at, text)),
             Self::Binary(c) => c.put_with(at, |out| cast::binary(s, out)),
             Self::Boolean(c) => cast::boolean(s).map(|v| c.put(at, v)),
             Self::Byte(c) => cast::integer(s).map(|v| c.put(at, v)),
@@ -130,6 +138,7 @@ impl Column {
     pub(super) fn put_text(&mut self, at: usize, text: &str) -> Step {
         match self {
             Self::Text(c) | Self::Variant(c) => c.put(at, text.as_bytes()),
+            Self::Record(c) => c.put(at, text),
             _ => Err(Fault::Full),
         }
     }
@@ -149,20 +158,23 @@ impl Column {
 
     /// The bytes of a key that was read, for telling keys apart.
     pub(super) fn key_bytes(&self, row: usize) -> Cow<'_, [u8]> {
-        fn of<T: Copy, const N: usize>(values: &[T], row: usize, bytes: impl Fn(T) -> [u8; N]) -> Cow<'static, [u8]> {
-            values.get(row).map_or(Cow::Borrowed(&[]), |v| Cow::Owned(bytes(*v).to_vec()))
+        fn of<T, const N: usize>(values: &Fixed<T>, row: usize, bytes: impl Fn(T) -> [u8; N]) -> Cow<'static, [u8]>
+        where
+            T: Copy + Default,
+        {
+            values.get(row).map_or(Cow::Borrowed(&[]), |v| Cow::Owned(bytes(v).to_vec()))
         }
         match self {
             Self::Text(c) | Self::Variant(c) | Self::Binary(c) => Cow::Borrowed(c.get(row)),
-            Self::Boolean(c) => of(c.values(), row, |v| [u8::from(v)]),
-            Self::Byte(c) => of(c.values(), row, i8::to_be_bytes),
-            Self::Short(c) => of(c.values(), row, i16::to_be_bytes),
-            Self::Int(c) | Self::Date(c, _) => of(c.values(), row, i32::to_be_bytes),
-            Self::Long(c) | Self::Timestamp(c, ..) => of(c.values(), row, i64::to_be_bytes),
-            Self::Float(c) => of(c.values(), row, f32::to_be_bytes),
-            Self::Double(c) => of(c.values(), row, f64::to_be_bytes),
-            Self::Decimal(c, ..) => of(c.values(), row, i128::to_be_bytes),
-            Self::List(_) | Self::Map(_) | Self::Struct(_) => Cow::Borrowed(&[]),
+            Self::Boolean(c) => of(c, row, |v| [u8::from(v)]),
+            Self::Byte(c) => of(c, row, i8::to_be_bytes),
+            Self::Short(c) => of(c, row, i16::to_be_bytes),
+            Self::Int(c) | Self::Date(c, _) => of(c, row, i32::to_be_bytes),
+            Self::Long(c) | Self::Timestamp(c, ..) => of(c, row, i64::to_be_bytes),
+            Self::Float(c) => of(c, row, f32::to_be_bytes),
+            Self::Double(c) => of(c, row, f64::to_be_bytes),
+            Self::Decimal(c, ..) => of(c, row, i128::to_be_bytes),
+            Self::List(_) | Self::Map(_) | Self::Struct(_) | Self::Record(_) => Cow::Borrowed(&[]),
         }
     }
 
@@ -180,8 +192,7 @@ impl Column {
 
     /// Drops every trace of the rows from `rows` on, half-written ones too.
     pub(super) fn truncate(&mut self, rows: usize) {
-        let len = self.len().min(rows);
-        each!(self, c => c.set_len(len));
+        each!(self, c => c.cut(rows));
     }
 
     /// Bytes in the buffers.
@@ -223,13 +234,14 @@ impl Column {
             Self::List(c) => c.take(rows)?,
             Self::Map(c) => c.take(rows)?,
             Self::Struct(c) => c.take(rows)?,
+            Self::Record(c) => Arc::new(c.take(rows)),
         })
     }
 
     /// The type as Spark's DDL writes it, without what is inside.
     pub(super) fn type_name(&self) -> String {
         match self {
-            Self::Text(_) => "string",
+            Self::Text(_) | Self::Record(_) => "string",
             Self::Variant(_) => "variant",
             Self::Binary(_) => "binary (base64)",
             Self::Boolean(_) => "boolean",

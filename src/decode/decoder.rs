@@ -122,7 +122,7 @@ impl Decoder {
     /// Drops the rows from the given one on.
     pub fn truncate(&mut self, rows: usize) {
         if rows < self.rows() {
-            self.root.set_len(rows);
+            self.root.cut(rows);
         }
     }
 
@@ -139,7 +139,7 @@ impl Decoder {
         let mark = scanner.mark();
         let row = self.rows();
         let Err(fault) = self.root.read_record(row, scanner) else { return Ok(Ok(())) };
-        self.root.set_len(row);
+        self.root.cut(row);
         match fault {
             Fault::Text(error) => Err(error.with("table", &self.names.table)),
             Fault::Full => {

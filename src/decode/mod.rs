@@ -47,6 +47,7 @@ mod number;
 mod path;
 mod plan;
 mod row_error;
+mod rows;
 mod scanner;
 mod shape;
 mod strings;

@@ -8,7 +8,7 @@ use arrow::{
 };
 
 use super::{
-    buffers::{Offsets, Validity},
+    buffers::{Fixed, Offsets, Verbatim},
     cast,
     column::{Column, broken},
     decoder::PartialDates,
@@ -73,8 +73,8 @@ impl List {
         self.offsets.len()
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
-        self.offsets.set_len(len);
+    pub(super) fn cut(&mut self, len: usize) {
+        self.offsets.cut(len);
         self.element.truncate(self.offsets.end());
     }
 
@@ -120,7 +120,7 @@ impl Pairs {
             return Err(cast::wrong_kind(s).expecting(|| "map".to_owned()));
         }
         if self.offsets.go_to(at) {
-            self.cut();
+            self.cut_entries();
         }
         let mark = s.mark();
         let start = self.offsets.end();
@@ -128,7 +128,7 @@ impl Pairs {
         if end - start > 1 {
             let last = self.last_of_each_key(start, end);
             if last.contains(&false) {
-                self.cut();
+                self.cut_entries();
                 s.reset(mark);
                 let end = self.read_entries(start, s, |i| last.get(i).copied().unwrap_or(true))?;
                 return self.offsets.push(end);
@@ -172,7 +172,7 @@ impl Pairs {
         last
     }
 
-    fn cut(&mut self) {
+    fn cut_entries(&mut self) {
         self.key.truncate(self.offsets.end());
         self.value.truncate(self.offsets.end());
     }
@@ -181,9 +181,9 @@ impl Pairs {
         self.offsets.len()
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
-        self.offsets.set_len(len);
-        self.cut();
+    pub(super) fn cut(&mut self, len: usize) {
+        self.offsets.cut(len);
+        self.cut_entries();
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -202,7 +202,8 @@ impl Pairs {
 /// A struct column, or the record itself.
 #[derive(Debug)]
 pub(super) struct Struct {
-    valid: Validity,
+    /// The rows that are not null.
+    valid: Fixed<()>,
     columns: Vec<Column>,
     /// Its own, so that decoders in other threads do not change the order it has learned.
     plan: ObjectPlan,
@@ -215,11 +216,17 @@ pub(super) struct Struct {
 impl Struct {
     pub(super) fn new(schema: &StructType, shape: &StructShape, fields: &Fields, partial: PartialDates) -> Self {
         let parts = schema.fields.iter().zip(&shape.fields).zip(fields);
-        let columns =
-            parts.map(|((field, shape), arrow)| Column::new(&field.data_type, shape, arrow.data_type(), partial));
+        let mut columns: Vec<_> = parts
+            .map(|((field, shape), arrow)| Column::new(&field.data_type, shape, arrow.data_type(), partial))
+            .collect();
+        for i in &shape.records {
+            if let Some(column) = columns.get_mut(*i as usize) {
+                *column = Column::Record(Verbatim::default());
+            }
+        }
         Self {
-            valid: Validity::default(),
-            columns: columns.collect(),
+            valid: Fixed::default(),
+            columns,
             plan: shape.plan.clone(),
             names: Arc::clone(&shape.names),
             required: Arc::clone(&shape.required),
@@ -233,16 +240,12 @@ impl Struct {
         if s.next_byte() != b'{' {
             return Err(cast::wrong_kind(s).expecting(|| "struct".to_owned()));
         }
-        let len = self.valid.len();
-        if len != at {
-            self.valid.set_len(at);
-            if at < len {
-                self.columns.iter_mut().for_each(|c| c.clear(at));
-            }
+        if self.valid.len() > at {
+            self.cut(at);
         }
         if self.read_members(at, s)? {
             self.check_required(at)?;
-            self.valid.push_valid();
+            self.valid.put(at, ());
         }
         Ok(())
     }
@@ -254,13 +257,14 @@ impl Struct {
         }
         let start = s.position();
         self.read_members(at, s)?;
+        self.check_required(at)?;
+        // Last: only for a row that fits.
         for i in &self.records {
             if let Some(column) = self.columns.get_mut(*i as usize) {
                 column.put_text(at, s.slice(start))?;
             }
         }
-        self.check_required(at)?;
-        self.valid.push_valid();
+        self.valid.put(at, ());
         Ok(())
     }
 
@@ -285,8 +289,8 @@ impl Struct {
         self.valid.len()
     }
 
-    pub(super) fn set_len(&mut self, len: usize) {
-        self.valid.set_len(len);
+    pub(super) fn cut(&mut self, len: usize) {
+        self.valid.cut(len);
         self.columns.iter_mut().for_each(|c| c.truncate(len));
     }
 
@@ -295,7 +299,7 @@ impl Struct {
     }
 
     pub(super) fn take(&mut self, rows: usize) -> Result<ArrayRef> {
-        let nulls = self.valid.take(rows);
+        let (_, nulls) = self.valid.take(rows);
         let columns = self.take_columns(rows)?;
         Ok(Arc::new(StructArray::try_new_with_length(self.fields.clone(), columns, nulls, rows).map_err(broken)?))
     }
@@ -306,7 +310,7 @@ impl Struct {
 
     pub(super) fn take_rows(&mut self) -> usize {
         let rows = self.valid.len();
-        self.valid = Validity::default();
+        self.valid.cut(0);
         rows
     }
 }

@@ -44,7 +44,7 @@ pub struct Scanner<'a> {
 
 /// A place to come back to.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     pos: usize,
     depth: u32,
     fresh: bool,
@@ -71,7 +71,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// All of the text.
-    #[cfg(feature = "osipi")]
+    #[cfg(any(feature = "fhir", feature = "osipi"))]
     pub(crate) fn text(&self) -> &'a str {
         self.text
     }
@@ -86,11 +86,13 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.pos).unwrap_or_default()
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
         Mark { pos: self.pos, depth: self.depth, fresh: self.fresh }
     }
 
-    pub(super) fn reset(&mut self, mark: Mark) {
+    #[inline]
+    pub(crate) fn reset(&mut self, mark: Mark) {
         self.pos = mark.pos;
         self.depth = mark.depth;
         self.fresh = mark.fresh;
@@ -169,15 +171,11 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) for broken text.
     pub fn next_key(&mut self) -> Result<Option<Cow<'a, str>>> {
-        match self.next_raw_key()? {
-            None => Ok(None),
-            Some(key) => self.string_of(key).map(Some),
+        if !self.next_member()? {
+            return Ok(None);
         }
-    }
-
-    #[inline(always)]
-    fn next_raw_key(&mut self) -> Result<Option<RawStr>> {
-        if self.next_member()? { self.raw_key().map(Some) } else { Ok(None) }
+        let key = self.raw_key()?;
+        self.string_of(key).map(Some)
     }
 
     /// Goes to the quote of the next member's key; `false` after the last member, having left the object.
@@ -331,8 +329,11 @@ impl<'a> Scanner<'a> {
             }
             // After a value or an opening bracket: go to the next value, leaving what ends.
             loop {
-                let more = if objects & 1 == 1 { self.next_raw_key()?.is_some() } else { self.next_element()? };
-                if more {
+                let is_object = objects & 1 == 1;
+                if if is_object { self.next_member()? } else { self.next_element()? } {
+                    if is_object {
+                        self.raw_key()?;
+                    }
                     break;
                 }
                 if self.depth == outer {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    types::{DataType, StructType},
+    types::{DataType, StructField, StructType},
 };
 
 /// A schema and, for each field of it, where in a record its value is; compiled once for a table.
@@ -152,7 +152,9 @@ fn compile<'a>(schema: &'a StructType, at: &mut Vec<&'a str>, sources: &Sources)
         fields.push(compile_type(&field.data_type, at, sources)?);
         at.pop();
     }
-    let required = schema.fields.iter().enumerate().filter(|(_, f)| !f.nullable).map(|(i, _)| i as u32).collect();
+    // A record is always there to be kept.
+    let is_required = |(i, field): &(u32, &StructField)| !field.nullable && !records.contains(i);
+    let required = (0..).zip(&schema.fields).filter(is_required).map(|(i, _)| i).collect();
     Ok(StructShape {
         plan: tree.into_plan(),
         fields,

@@ -186,20 +186,20 @@ impl<'a> Page<'a> {
 
 impl<'a> Header<'a> {
     /// Looks ahead for the members that decide, which usually stand first; the scanner stays where it was.
-    pub(super) fn peek(scanner: &Scanner<'a>, envelope: &Envelope) -> Result<Self> {
-        let mut scanner = scanner.clone();
+    pub(super) fn peek(scanner: &mut Scanner<'a>, envelope: &Envelope) -> Result<Self> {
+        let mark = scanner.mark();
         let mut header = Self::default();
         let (mut has_type, mut has_meta) = (false, false);
-        let mut members = envelope.resource.enter(&mut scanner)?;
-        while let Some(member) = members.next(&mut scanner)? {
+        let mut members = envelope.resource.enter(scanner)?;
+        while let Some(member) = members.next(scanner)? {
             match member {
                 Member::Known(InResource::Type) => {
                     header.resource_type = scanner.string()?;
                     has_type = true;
                 }
-                Member::Known(InResource::Id) => header.id = optional_text(&mut scanner)?,
+                Member::Known(InResource::Id) => header.id = optional_text(scanner)?,
                 Member::Known(InResource::Meta) => {
-                    header.read_meta(&mut scanner, envelope)?;
+                    header.read_meta(scanner, envelope)?;
                     has_meta = true;
                 }
                 Member::Other => drop(scanner.skip()?),
@@ -208,6 +208,7 @@ impl<'a> Header<'a> {
                 break;
             }
         }
+        scanner.reset(mark);
         Ok(header)
     }
 
@@ -361,8 +362,8 @@ mod tests {
     fn the_header_is_found_wherever_its_members_stand() {
         let text = r#"{"name":[{"id":"x"}],"id":"p1","meta":{"tag":[{"code":"SUBSETTED"}],"versionId":"3",
             "lastUpdated":"2024-01-01T00:00:00Z"},"resourceType":"Patient"}"#;
-        let scanner = Scanner::new(text);
-        let header = Header::peek(&scanner, &Envelope::new()).unwrap();
+        let mut scanner = Scanner::new(text);
+        let header = Header::peek(&mut scanner, &Envelope::new()).unwrap();
         assert_eq!((header.resource_type.as_ref(), header.id.as_deref()), ("Patient", Some("p1")));
         assert_eq!((header.version.as_deref(), header.subsetted), (Some("3"), true));
         assert_eq!(header.instant().unwrap(), Instant::parse("2024-01-01T00:00:00Z"));
@@ -372,7 +373,7 @@ mod tests {
     #[test]
     fn a_stamp_that_is_no_instant_is_told_apart_from_none() {
         let header =
-            |text| Header::peek(&Scanner::new(text), &Envelope::new()).map(|h| h.instant().map_err(drop)).unwrap();
+            |text| Header::peek(&mut Scanner::new(text), &Envelope::new()).map(|h| h.instant().map_err(drop)).unwrap();
         assert_eq!(header(r#"{"resourceType":"Patient","id":"a"}"#), Ok(None));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":"soon"}}"#), Err(()));
         assert_eq!(header(r#"{"resourceType":"Patient","meta":{"lastUpdated":1704067200}}"#), Err(()));

@@ -6,7 +6,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Nanoseconds since the epoch, UTC: what `meta.lastUpdated` is compared as, never as text.
+///
+/// Aligned to eight bytes: an enum around sixteen has a tag of sixteen, which is written in halves and read whole, and
+/// then the processor waits until everything written before it, the copy of the resource too, is in its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(8))]
 pub(super) struct Instant(i128);
 
 const SECOND: i128 = 1_000_000_000;

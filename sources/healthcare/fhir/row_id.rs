@@ -5,7 +5,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// FNV-1a over 128 bits: wide enough that two versions never share one by chance.
+///
+/// Aligned to eight bytes as [`Instant`](super::instant::Instant) is, and for the same reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(8))]
 pub(super) struct Hash(u128);
 
 impl Hash {

@@ -120,6 +120,12 @@ impl Rows {
         }
     }
 
+    /// Makes room for as many resources as a server says there are, within reason.
+    pub(super) fn expect(&mut self, resources: u64) {
+        const MOST_EXPECTED: u64 = 1 << 17;
+        self.known.reserve(resources.min(MOST_EXPECTED) as usize);
+    }
+
     /// Begins to look at a search's pages from the first.
     pub(super) fn begin_walk(&mut self) {
         self.walk_number += 1;
@@ -201,11 +207,11 @@ impl Rows {
     }
 
     fn decode(&mut self, scanner: &mut Scanner<'_>) -> Result<()> {
-        let mut ahead = scanner.clone();
         match self.decoder.decode_record(scanner)? {
             Ok(()) => Ok(()),
             Err(row) if self.bad_rows == BadRows::Quarantine => {
-                self.quarantined.push(row.quarantine(Bytes::copy_from_slice(ahead.skip()?.as_bytes())));
+                let record = scanner.text().get(row.byte..scanner.position()).unwrap_or_default();
+                self.quarantined.push(row.quarantine(Bytes::copy_from_slice(record.as_bytes())));
                 Ok(())
             }
             Err(row) => Err(row.into()),

@@ -282,13 +282,13 @@ impl Columns {
         self.flags.truncate(rows);
         self.types.truncate(rows);
         self.sequence.truncate(rows);
-        self.value.set_len(self.value.len().min(rows));
-        self.long.set_len(self.long.len().min(rows));
-        self.code.set_len(self.code.len().min(rows));
-        self.is_system.set_len(self.is_system.len().min(rows));
-        self.instant.set_len(self.instant.len().min(rows));
+        self.value.cut(rows);
+        self.long.cut(rows);
+        self.code.cut(rows);
+        self.is_system.cut(rows);
+        self.instant.cut(rows);
         for column in [&mut self.string, &mut self.name, &mut self.json, &mut self.errors] {
-            column.set_len(column.len().min(rows));
+            column.cut(rows);
         }
         self.units.truncate(rows);
         self.snapshots.retain(|row| *row < rows);
