@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_full_of_ties_lose_and_repeat_nothing_in_any_window_and_page_size() {
+    fn j02_streams_full_of_ties_lose_and_repeat_nothing_in_any_window_and_page_size() {
         assert_eq!(first_fault(Way::Ours, 20_000), None);
     }
 

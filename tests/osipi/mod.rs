@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod crashes;
 mod deletions;
+mod ends;
 mod eventframe_lake;
 mod eventframe_searches;
 mod eventframes;

@@ -87,7 +87,7 @@ async fn a_later_run_brings_what_is_new_and_nothing_is_lost_between() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_that_fails_is_an_error_or_left_out_and_others_go_on() {
+async fn j05_a_tag_that_fails_is_an_error_or_left_out_and_others_go_on() {
     let server = small_plant();
     let unknown = "I1DPnhosP0R7Ck2cVQ4vaosdEAtwQAAA";
     let known = server.web_id(&server.points()[0], Spelling::IdOnly).unwrap();

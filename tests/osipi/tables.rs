@@ -29,7 +29,7 @@ fn written(table: &str, schema: &lakeflow_connect::StructType, metadata: &TableM
 }
 
 #[tokio::test]
-async fn compat_upstream_gives_exactly_the_public_schemas_and_metadata_of_all_39_tables() {
+async fn j11_compat_upstream_gives_exactly_the_public_schemas_and_metadata_of_all_39_tables() {
     let source = nowhere();
     let tables = upstream_tables();
     assert_eq!(tables.len(), 39);
