@@ -30,3 +30,4 @@ mod snapshot;
 mod trips;
 mod types;
 pub use connector::LanceDbSource;
+pub use types::decode_answer;

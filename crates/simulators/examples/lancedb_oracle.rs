@@ -2,7 +2,8 @@
 //!
 //! Takes options as on the command line of `lakeflow simulate lancedb` (`NAME=VALUE`), writes every version of every table as an
 //! Arrow IPC file into DIR, prints one line of JSON (address, tables, versions, files), and serves until its standard input
-//! ends. `scripts/check-lance-client` compares these files with what the official client reads.
+//! ends. `scripts/check-lance-client` compares these files with what the official client reads. For a DIR of `-` there are the
+//! tables of the options only, and no files.
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, fs::File, io::Read, path::Path, sync::Arc};
@@ -33,8 +34,12 @@ fn main() -> Fallible<()> {
         config.set(name, value)?;
     }
     let server = Server::start(config)?;
-    populate(&server)?;
-    println!("{}", told(&server, Path::new(&folder))?);
+    if folder == "-" {
+        println!("{}", json!({ "base_url": server.base_url() }));
+    } else {
+        populate(&server)?;
+        println!("{}", told(&server, Path::new(&folder))?);
+    }
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }

@@ -11,3 +11,4 @@ mod table;
 
 pub(super) use mapping::TypeOptions;
 pub(super) use table::Columns;
+pub use table::decode_answer;

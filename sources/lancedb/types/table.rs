@@ -6,9 +6,10 @@ use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::{DataType as ArrowType, Field, Schema, SchemaRef},
 };
+use bytes::Bytes;
 
 use super::{
-    super::filter::VIRTUAL,
+    super::{filter::VIRTUAL, ipc::Answer},
     convert::Convert,
     mapping::{Mapped, TypeOptions, map, spark_field},
 };
@@ -125,4 +126,14 @@ fn unused(names: &mut HashSet<String>, field: &Field) -> String {
         number += 1;
     }
     name
+}
+
+/// An answer of a server in Spark's types, for benchmarks.
+///
+/// # Errors
+/// As each read of the answer.
+pub fn decode_answer(body: Bytes) -> Result<Vec<RecordBatch>> {
+    let answer = Answer::of(body)?;
+    let columns = Columns::of(&answer.schema, TypeOptions::default())?;
+    answer.batches.iter().map(|batch| columns.convert(batch)).collect()
 }
