@@ -1,8 +1,13 @@
 //! Secrets come by reference and are never seen again.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use lakeflow_simulators::fhir::Auth;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use deltalake::{arrow::array::AsArray, parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder};
+use lakeflow_simulators::{fhir::Auth, osipi};
 
 use crate::support::{Run, Source, finish, lakeflow, program};
 
@@ -17,15 +22,27 @@ fn assert_silent(run: &Run) {
 }
 
 /// Every file below a directory, Delta logs and receipts included.
+fn files(below: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(below).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn holds(file: &Path, text: &str) -> bool {
+    fs::read(file).unwrap().windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+/// Whether a text is a value of a data file.
+fn has_row(file: &Path, text: &str) -> bool {
+    let batches = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file).unwrap()).unwrap().build().unwrap();
+    batches.map(Result::unwrap).any(|batch| {
+        let column = batch.column_by_name("value_string").map(|column| column.as_string::<i32>().clone());
+        column.is_some_and(|column| column.iter().any(|value| value == Some(text)))
+    })
+}
+
 fn assert_nowhere(below: &Path) {
-    for entry in fs::read_dir(below).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            assert_nowhere(&path);
-        } else {
-            let bytes = fs::read(&path).unwrap();
-            assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{}", path.display());
-        }
+    for file in files(below) {
+        assert!(!holds(&file, SECRET), "{}", file.display());
     }
 }
 
@@ -87,4 +104,49 @@ fn a_reference_that_leads_nowhere_says_which() {
         "{}",
         run.err
     );
+}
+
+#[test]
+fn j12_receipts_states_logs_and_delta_logs_of_a_plant_hold_no_secret_and_no_value() {
+    const VALUE: &str = "PLANT-VALUE-4711";
+    let (user, password) = ("PLANT\\reader", format!("{SECRET} ✓"));
+    let mut config = osipi::Config { points: 9, ..osipi::Config::default() };
+    config.set("days", "1").unwrap();
+    config.auth = osipi::Auth::Basic { user: user.to_owned(), password: password.clone() };
+    let server = osipi::Server::start(config).unwrap();
+    let points = server.points();
+    let text = points.iter().find(|point| server.point(point).unwrap().point_type == osipi::PointType::String).unwrap();
+    let at = osipi::Ticks(osipi::Ticks::from(server.clock().now()).0 - 600 * 10_000_000);
+    server.change(text, osipi::Change::Add(at, VALUE.into())).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = |password: &str, options: &[&str]| {
+        let mut command = program();
+        let base = format!("pi_base_url={}", server.base_url());
+        let user = format!("username={user}");
+        command
+            .env("PLANT_PASSWORD", password)
+            .args(["-vvv", "sync", "--source", "osipi", "--option", &base, "--option", &user]);
+        command.args(["--option", "password=${env:PLANT_PASSWORD}", "--option", "debug_http=true"]);
+        command.args(["--option", "max_retries=0", "--table", "pi_timeseries", "--table", "pi_errors"]);
+        command.args(options).args(["--to", dir.path().to_str().unwrap(), "--format", "json"]);
+        finish(command.output().unwrap())
+    };
+    let mut runs = vec![run(&password, &[]).ok()];
+    let data = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "parquet");
+    assert!(files(dir.path()).iter().filter(|file| data(file)).any(|file| has_row(file, VALUE)), "the rows have it");
+    server.break_point(&points[0], Some(osipi::PointFault::WebException)).unwrap();
+    runs.push(run(&password, &[]));
+    runs.push(run(&password, &["--table-option", "on_tag_error=quarantine"]));
+    runs.push(run(&format!("{SECRET}-wrong"), &[]));
+    assert_ne!((runs[1].code, runs[3].code), (0, 0));
+    let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
+    for run in &runs {
+        assert_silent(run);
+        assert!(!run.out.contains(VALUE) && !run.err.contains(VALUE), "{}{}", run.out, run.err);
+        assert!(!run.err.contains(&login) && run.err.contains("http response"), "{}", run.err);
+    }
+    assert_nowhere(dir.path());
+    for file in files(dir.path()).iter().filter(|file| !data(file)) {
+        assert!(!holds(file, VALUE) && !holds(file, &login), "{}", file.display());
+    }
 }
