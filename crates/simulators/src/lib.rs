@@ -9,6 +9,7 @@ pub mod clock;
 mod error;
 pub mod faults;
 pub mod fhir;
+mod handle;
 pub mod journal;
 pub mod lancedb;
 pub mod oauth;
@@ -18,3 +19,4 @@ pub mod server;
 mod settings;
 
 pub use error::SimError;
+pub use handle::Handle;

@@ -1,6 +1,11 @@
 //! Starting, changing and asking a server from the program that runs it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     config::Config,
@@ -9,15 +14,7 @@ use super::{
     service::Service,
     writes::{Content, Write},
 };
-use crate::{
-    SimError,
-    clock::SimClock,
-    faults::FaultPlan,
-    journal::{Counters, Exchange, Journal},
-    oauth::TokenServer,
-    server::{Bound, Running},
-    settings::check_base_path,
-};
+use crate::{SimError, handle::Handle, oauth::TokenServer, server::Bound, settings::check_base_path};
 
 /// A FHIR R4 server, before it runs.
 #[derive(Debug)]
@@ -40,9 +37,16 @@ impl Server {
         if let Some(unknown) = known.iter().find(|name| service.store().number(name).is_none()) {
             return Err(SimError::Config(format!("there are no examples of resource type `{unknown}`")));
         }
-        let running = bound.serve(service.clone()).map_err(|error| SimError::Listen(error.to_string()))?;
+        let handle = Handle::serve(
+            bound,
+            &service.base,
+            &service.config.clock,
+            &service.faults,
+            &service.journal,
+            service.clone(),
+        )?;
         tracing::info!(base_url = %service.base, "FHIR simulator is serving");
-        Ok(RunningServer { service, running })
+        Ok(RunningServer { service, handle })
     }
 }
 
@@ -50,53 +54,27 @@ impl Server {
 #[derive(Debug)]
 pub struct RunningServer {
     service: Arc<Service>,
-    running: Running,
+    handle: Handle,
+}
+
+impl Deref for RunningServer {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl DerefMut for RunningServer {
+    fn deref_mut(&mut self) -> &mut Handle {
+        &mut self.handle
+    }
 }
 
 impl RunningServer {
-    /// The FHIR root, without a trailing slash, for example `http://127.0.0.1:40123/fhir`.
-    pub fn base_url(&self) -> String {
-        self.service.base.clone()
-    }
-
     /// The same server's root on its other address: another origin, where a client must not send credentials unasked.
     pub fn other_base_url(&self) -> String {
         format!("{}{}", self.service.other_origin, self.service.config.base_path)
-    }
-
-    /// `host:port` of the main address, as in the `Host` header and in [`Counters::authorized_by_host`].
-    pub fn host(&self) -> String {
-        self.running.addresses().first().map(ToString::to_string).unwrap_or_default()
-    }
-
-    /// `host:port` of the other address.
-    pub fn other_host(&self) -> String {
-        self.running.addresses().get(1).map(ToString::to_string).unwrap_or_default()
-    }
-
-    /// The server's clock.
-    pub fn clock(&self) -> &SimClock {
-        &self.service.config.clock
-    }
-
-    /// The script of faults; rules and single faults may be added at any time.
-    pub fn faults(&self) -> &FaultPlan {
-        &self.service.faults
-    }
-
-    /// The request log.
-    pub fn journal(&self) -> &Journal {
-        &self.service.journal
-    }
-
-    /// The counters of the request log.
-    pub fn counters(&self) -> Counters {
-        self.service.journal.counters()
-    }
-
-    /// The last 100,000 exchanges.
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        self.service.journal.exchanges()
     }
 
     /// The token endpoint, on a server with [`Auth::OAuth`](super::Auth::OAuth).
@@ -203,11 +181,6 @@ impl RunningServer {
     /// Whether writes wait to become visible.
     pub fn has_late_writes(&self) -> bool {
         !self.service.store().queue.is_empty()
-    }
-
-    /// Closes all sockets.
-    pub fn stop(&mut self) {
-        self.running.stop();
     }
 
     fn known(&self, resource_type: &str, id: &str) -> Result<(), SimError> {

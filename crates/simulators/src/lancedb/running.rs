@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    ops::DerefMut,
+    ops::{Deref, DerefMut},
     sync::{Arc, PoisonError},
 };
 
@@ -11,14 +11,7 @@ use super::{
     database::Database,
     service::{Hook, Question, Service},
 };
-use crate::{
-    SimError,
-    clock::SimClock,
-    faults::FaultPlan,
-    journal::{Counters, Exchange, Journal},
-    server::{Bound, Running},
-    settings::check_base_path,
-};
+use crate::{SimError, handle::Handle, server::Bound, settings::check_base_path};
 
 /// A LanceDB server, before it runs.
 #[derive(Debug)]
@@ -36,9 +29,16 @@ impl Server {
         let origin =
             |at: usize| bound.addresses().get(at).map(|address| format!("http://{address}")).unwrap_or_default();
         let service = Arc::new(Service::new(config, &origin(0), origin(1))?);
-        let running = bound.serve(service.clone()).map_err(|error| SimError::Listen(error.to_string()))?;
+        let handle = Handle::serve(
+            bound,
+            &service.base,
+            &service.config.clock,
+            &service.faults,
+            &service.journal,
+            service.clone(),
+        )?;
         tracing::info!(base_url = %service.base, "LanceDB simulator is serving");
-        Ok(RunningServer { service, running })
+        Ok(RunningServer { service, handle })
     }
 }
 
@@ -46,23 +46,27 @@ impl Server {
 #[derive(Debug)]
 pub struct RunningServer {
     service: Arc<Service>,
-    running: Running,
+    handle: Handle,
+}
+
+impl Deref for RunningServer {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl DerefMut for RunningServer {
+    fn deref_mut(&mut self) -> &mut Handle {
+        &mut self.handle
+    }
 }
 
 impl RunningServer {
-    /// The API's root, without a trailing slash, for example `http://127.0.0.1:40123`: what clients take as host override.
-    pub fn base_url(&self) -> String {
-        self.service.base.clone()
-    }
-
     /// The same server's root on its other address: another origin, where a client must not send its key unasked.
     pub fn other_base_url(&self) -> String {
         format!("{}{}", self.service.other_origin, self.service.config.base_path)
-    }
-
-    /// `host:port` of the other address.
-    pub fn other_host(&self) -> String {
-        self.running.addresses().get(1).map(ToString::to_string).unwrap_or_default()
     }
 
     /// The tables, to change them and to ask what must be read. Requests wait until it is dropped.
@@ -80,40 +84,5 @@ impl RunningServer {
     /// The last 10,000 requests with their bodies, oldest first.
     pub fn questions(&self) -> Vec<Question> {
         self.service.questions()
-    }
-
-    /// The server's clock.
-    pub fn clock(&self) -> &SimClock {
-        &self.service.config.clock
-    }
-
-    /// The script of faults; rules and single faults may be added at any time.
-    pub fn faults(&self) -> &FaultPlan {
-        &self.service.faults
-    }
-
-    /// The request log.
-    pub fn journal(&self) -> &Journal {
-        &self.service.journal
-    }
-
-    /// The counters of the request log.
-    pub fn counters(&self) -> Counters {
-        self.service.journal.counters()
-    }
-
-    /// The last 100,000 exchanges.
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        self.service.journal.exchanges()
-    }
-
-    /// The most requests that were in work at one time.
-    pub fn peak_in_flight(&self) -> usize {
-        self.running.peak_in_flight()
-    }
-
-    /// Closes all sockets.
-    pub fn stop(&mut self) {
-        self.running.stop();
     }
 }

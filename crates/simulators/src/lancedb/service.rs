@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
@@ -54,8 +54,8 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) base: String,
     pub(crate) other_origin: String,
-    pub(crate) faults: FaultPlan,
-    pub(crate) journal: Journal,
+    pub(crate) faults: Arc<FaultPlan>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) hooks: Mutex<Vec<Hook>>,
     questions: Mutex<VecDeque<Question>>,
     database: Mutex<Database>,
@@ -74,8 +74,8 @@ impl Service {
         Ok(Self {
             base: format!("{origin}{}", config.base_path),
             other_origin,
-            faults: FaultPlan::new(config.faults.clone(), config.seed),
-            journal: Journal::default(),
+            faults: Arc::new(FaultPlan::new(config.faults.clone(), config.seed)),
+            journal: Arc::default(),
             hooks: Mutex::default(),
             questions: Mutex::default(),
             database: Mutex::new(database),

@@ -1,6 +1,9 @@
 //! Starting, changing and asking a server from the program that runs it.
 
-use std::sync::{Arc, MutexGuard};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, MutexGuard},
+};
 
 use super::{
     archive::{Change, Changed, Entry, Position},
@@ -13,13 +16,7 @@ use super::{
     world::World,
 };
 use crate::{
-    SimError,
-    clock::SimClock,
-    faults::FaultPlan,
-    journal::{Counters, Exchange, Journal},
-    oauth::TokenServer,
-    server::{Bound, Running},
-    settings::check_base_path,
+    SimError, faults::FaultPlan, handle::Handle, oauth::TokenServer, server::Bound, settings::check_base_path,
 };
 
 /// A PI Web API server, before it runs.
@@ -39,9 +36,16 @@ impl Server {
         let bound = Bound::bind(&[config.address])?;
         let origin = bound.addresses().first().map(|address| format!("http://{address}")).unwrap_or_default();
         let service = Arc::new(Service::new(config, &origin));
-        let running = bound.serve(service.clone()).map_err(|error| SimError::Listen(error.to_string()))?;
+        let handle = Handle::serve(
+            bound,
+            &service.base,
+            &service.config.clock,
+            &service.faults,
+            &service.journal,
+            service.clone(),
+        )?;
         tracing::info!(base_url = %service.base, "PI Web API simulator is serving");
-        Ok(RunningServer { service, running })
+        Ok(RunningServer { service, handle })
     }
 }
 
@@ -49,7 +53,21 @@ impl Server {
 #[derive(Debug)]
 pub struct RunningServer {
     service: Arc<Service>,
-    running: Running,
+    handle: Handle,
+}
+
+impl Deref for RunningServer {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl DerefMut for RunningServer {
+    fn deref_mut(&mut self) -> &mut Handle {
+        &mut self.handle
+    }
 }
 
 impl RunningServer {
@@ -57,48 +75,8 @@ impl RunningServer {
         self.service.world()
     }
 
-    /// The base URL, without a trailing slash, for example `http://127.0.0.1:40123/piwebapi`.
-    pub fn base_url(&self) -> String {
-        self.service.base.clone()
-    }
-
     fn now(&self) -> Ticks {
         Ticks::from(self.clock().now())
-    }
-
-    /// `host:port`, as in the `Host` header.
-    pub fn host(&self) -> String {
-        self.running.addresses().first().map(ToString::to_string).unwrap_or_default()
-    }
-
-    /// The server's clock.
-    pub fn clock(&self) -> &SimClock {
-        &self.service.config.clock
-    }
-
-    /// The script of faults of whole requests; rules and single faults may be added at any time.
-    pub fn faults(&self) -> &FaultPlan {
-        &self.service.faults
-    }
-
-    /// The request log.
-    pub fn journal(&self) -> &Journal {
-        &self.service.journal
-    }
-
-    /// The counters of the request log.
-    pub fn counters(&self) -> Counters {
-        self.service.journal.counters()
-    }
-
-    /// The last 100,000 exchanges.
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        self.service.journal.exchanges()
-    }
-
-    /// The most requests that were in work at one time.
-    pub fn peak_in_flight(&self) -> usize {
-        self.running.peak_in_flight()
     }
 
     /// The token endpoint, on a server with [`Auth::OpenId`](super::Auth::OpenId).
@@ -267,11 +245,6 @@ impl RunningServer {
     /// The script of faults of sub-requests inside batches.
     pub fn item_faults(&self) -> Arc<FaultPlan> {
         self.world().item_faults.clone()
-    }
-
-    /// Closes all sockets.
-    pub fn stop(&mut self) {
-        self.running.stop();
     }
 }
 

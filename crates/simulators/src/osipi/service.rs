@@ -32,8 +32,8 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     /// The base URL, no trailing slash.
     pub(crate) base: String,
-    pub(crate) faults: FaultPlan,
-    pub(crate) journal: Journal,
+    pub(crate) faults: Arc<FaultPlan>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) tokens: Option<Arc<TokenServer>>,
     gate: Gate,
     world: Mutex<World>,
@@ -50,8 +50,8 @@ impl Service {
         };
         Self {
             base: format!("{origin}{}", config.base_path),
-            faults: FaultPlan::new(config.faults.clone(), config.seed),
-            journal: Journal::default(),
+            faults: Arc::new(FaultPlan::new(config.faults.clone(), config.seed)),
+            journal: Arc::default(),
             gate: Gate::new(tokens.clone()),
             tokens,
             world: Mutex::new(World::new(config.clone(), Ticks::from(config.clock.now()))),
