@@ -32,6 +32,12 @@ impl Answer {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// Bytes of the rows. The columns are slices of one body, so that each column's own count of its memory is that of all.
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.batches.iter().flat_map(RecordBatch::columns);
+        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+    }
+
     /// Decodes an answer, whatever media type it was sent with.
     ///
     /// # Errors
@@ -209,6 +215,8 @@ mod tests {
         let ids = answer.batches[0].column(0).as_primitive::<Int64Type>().values().as_ptr() as usize;
         let start = body.as_ptr() as usize;
         assert!((start..start + body.len()).contains(&ids), "the column was copied");
+        let bytes = answer.bytes();
+        assert!((body.len() / 2..=body.len()).contains(&bytes), "{bytes} of a body of {}", body.len());
     }
 
     #[test]

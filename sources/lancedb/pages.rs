@@ -159,8 +159,7 @@ impl Snapshot {
         if answer.rows() as u64 != rows {
             return Err(self.incomplete(offset, rows, answer.rows()));
         }
-        let bytes = answer.batches.iter().map(RecordBatch::get_array_memory_size).sum();
-        self.sizer.learn(bytes, answer.rows());
+        self.sizer.learn(answer.bytes(), answer.rows());
         for batch in &answer.batches {
             page.batches.push(self.columns.convert(batch).map_err(|error| error.with("table", &self.table))?);
         }

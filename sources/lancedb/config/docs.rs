@@ -66,7 +66,7 @@ const SCAN: &[OptionDoc] = &[
     .default("auto"),
     table("batch_size", count(10_000), "Rows of a page; by target_page_bytes when absent."),
     table("target_page_bytes", OptionKind::Integer { min: 262_144, max: 67_108_864 }, "Size of a page, about.")
-        .default("6291456"),
+        .default("2621440"),
     table(
         "verify",
         OptionKind::Choice(&["count", "strict"]),
