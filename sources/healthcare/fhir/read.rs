@@ -170,7 +170,7 @@ impl<W: Wire> TableReader<W> {
 
     fn walk(&self, part: Part, bad_rows: BadRows, overlap: Arc<Overlap>) -> Result<Task<Piece>> {
         let mut rows = self.rows(bad_rows, overlap);
-        rows.expect(part.count.map_or(0, |count| count.rows));
+        rows.make_room(part.count.map_or(0, |count| count.rows));
         let server = Arc::clone(&self.server);
         Ok(Task::spawn(1, move |out| async move {
             Walker::new(server, rows, out).read_window(part.window, part.count).await

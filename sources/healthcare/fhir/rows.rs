@@ -121,7 +121,7 @@ impl Rows {
     }
 
     /// Makes room for as many resources as a server says there are, within reason.
-    pub(super) fn expect(&mut self, resources: u64) {
+    pub(super) fn make_room(&mut self, resources: u64) {
         const MOST_EXPECTED: u64 = 1 << 17;
         self.known.reserve(resources.min(MOST_EXPECTED) as usize);
     }
@@ -378,5 +378,5 @@ fn without(batch: RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
 }
 
 #[cfg(test)]
-#[path = "rows_tests.rs"]
+#[path = "tests/rows.rs"]
 mod tests;

@@ -329,5 +329,5 @@ fn judge(
 }
 
 #[cfg(test)]
-#[path = "walk_tests.rs"]
+#[path = "tests/walk.rs"]
 mod tests;

@@ -26,6 +26,8 @@ fn random_schedules_lose_nothing_and_invent_nothing() {
         interrupted += stops;
     }
     let many = schedules() >= 100;
-    assert!(!many || rows > schedules() && requests > schedules() && interrupted > 0, "the schedules did nothing");
-    println!("{} schedules, {rows} rows, {requests} requests, {interrupted} interruptions", schedules());
+    assert!(
+        !many || rows > schedules() && requests > schedules() && interrupted > 0,
+        "the schedules did nothing: {rows} rows, {requests} requests, {interrupted} interruptions"
+    );
 }
