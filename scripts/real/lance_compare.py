@@ -52,6 +52,17 @@ class Wanted:
         self.ntz = options.get("timestamp_ntz") == "ntz"
         self.binary_uuid = options.get("uuid_format") == "binary"
         self.binary_vectors = options.get("vector_format") == "binary"
+        self.keep_nanos = options.get("keep_nanos") != "false"
+        self.numbers = False
+
+    def beside(self, field, array):
+        """(field, type in words, values) of the column that keeps what is cut off a timestamp; None when nothing is."""
+        if self.numbers or not self.keep_nanos or not is_cut(field.type):
+            return None
+        self.numbers = True
+        words, values = self.of(field, array)
+        self.numbers = False
+        return pa.field(f"{field.name}_ns", pa.null(), field.nullable), words, values
 
     def of(self, field, array):
         """(type in words, values) of a column; None when it has no place in Spark."""
@@ -94,6 +105,8 @@ class Wanted:
             return "string", each(lambda n: clock(n, kind.unit), numbers)
         if is_.is_timestamp(kind):
             ticks = PER_SECOND[kind.unit]
+            if self.numbers and kind.unit == "ns":
+                return "int64", raw(array, pa.int64())
             micros = each(lambda n: n * 1_000_000 // ticks, raw(array, pa.int64()))
             return ("timestamp" if kind.tz or not self.ntz else "timestamp_ntz"), micros
         if is_.is_duration(kind):
@@ -140,6 +153,8 @@ class Wanted:
                 members.append((kind.field(number), *found))
         if not members:
             return None
+        beside = (self.beside(kind.field(number), array.field(number)) for number in range(kind.num_fields))
+        members += filter(None, beside)
         words = ",".join(f"{field.name}:{word}{' null' if field.nullable else ''}" for field, word, _ in members)
         valid = array.is_valid().to_pylist()
         rows = [{field.name: values[row] for field, _, values in members} if valid[row] else None for row in range(len(array))]
@@ -155,6 +170,16 @@ class Wanted:
             return f"map<string,{value_words}{null}>", each(lambda n: [next(pairs) for _ in range(n)], counts)
         words = f"array<struct<key:{key_words},value:{value_words}{null}>>"
         return words, each(lambda n: [dict(zip(("key", "value"), next(pairs))) for _ in range(n)], counts)
+
+
+def is_cut(kind):
+    if is_.is_timestamp(kind):
+        return kind.unit == "ns"
+    if is_.is_map(kind):
+        return is_cut(kind.key_type) or is_cut(kind.item_type)
+    if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
+        return is_cut(kind.value_type)
+    return is_.is_dictionary(kind) and is_cut(kind.value_type)
 
 
 def quantized(value, exponent):
@@ -280,14 +305,19 @@ def compare_part(local, found, options):
         if field.name in skipped or (is_.is_struct(field.type) and field.type.num_fields == 0):
             continue
         columns.append(place)
-    names = spark_names([local.schema.field(place).name for place in columns])
+    cut = [place for place in columns if wanted.keep_nanos and is_cut(local.schema.field(place).type)]
+    names = [local.schema.field(place).name for place in columns]
+    names = spark_names(names + [f"{local.schema.field(place).name}_ns" for place in cut])
     assert found.column_names == names, f"columns {found.column_names}, not {names}"
     assert found.num_rows == local.num_rows, f"{found.num_rows} rows, not {local.num_rows}"
-    for number, place in enumerate(columns):
+    for number, place in enumerate(columns + cut):
         field, array = local.schema.field(place), found.column(number)
-        if same_buffers(local.column(place), field, array):
+        if number >= len(columns):
+            field, words, values = wanted.beside(field, one(local.column(place)))
+        elif same_buffers(local.column(place), field, array):
             continue
-        words, values = wanted.of(field, one(local.column(place)))
+        else:
+            words, values = wanted.of(field, one(local.column(place)))
         found_words, found_values = Found().of(array.type, one(array))
         name = names[number]
         assert found_words == words, f"column {name}: {found_words}, not {words}"
@@ -295,7 +325,7 @@ def compare_part(local, found, options):
             row = next(row for row, (a, b) in enumerate(zip(found_values, values)) if a != b)
             raise AssertionError(f"column {name}, row {row}: {found_values[row]!r}, not {values[row]!r}")
         assert found.schema.field(number).nullable == field.nullable, f"column {name}: nullable differs"
-    return local.num_rows, local.num_rows * len(columns)
+    return local.num_rows, local.num_rows * len(names)
 
 
 def location(root, table):

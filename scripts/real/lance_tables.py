@@ -113,6 +113,9 @@ def nested():
         "texts": pa.array([None, ["a", None], [], [""]], pa.list_(pa.large_string())),
         "times": pa.array([None, [dt.time(1, 2, 3), None], [], [dt.time(0)]], pa.list_(pa.time64("us"))),
         "instants": pa.array([None, [dt.datetime(2024, 1, 31, tzinfo=UTC), None], [], []], pa.list_(micros)),
+        "nanos": pa.array([None, [at, None], [], [-1]], pa.list_(pa.timestamp("ns"))),
+        "nano_map": pa.array([None, [("a", at), ("", None)], [], [("b", -1)]], pa.map_(pa.string(), pa.timestamp("ns", "UTC"))),
+        "nano_keys": pa.array([None, [(at, -1), (0, None)], [], [(-1, at)]], pa.map_(pa.timestamp("ns"), pa.timestamp("ns"))),
         "words": pa.ListArray.from_arrays(pa.array([0, 1, None, 3, 3], pa.int32()), words),
         "map": pa.array([None, [("a", 1), ("", None)], [], [("b", -1)]], pa.map_(pa.string(), pa.int16())),
         "number_map": pa.array([None, [(1, "a"), (2, None)], [], [(3, "")]], pa.map_(pa.int32(), pa.string())),
@@ -284,6 +287,8 @@ def write_all(root):
     write("scalars_apart", scalars().slice(1, 4))
     lance.dataset(path("scalars_apart")).insert(scalars().slice(0, 1))
     write("nested", nested())
+    no_maps = [field.name for field in nested().schema if not pa.types.is_map(field.type)]
+    write("nested_no_maps", nested().select(no_maps))
     write("vectors", vectors())
     write("no_vectors", people(1500).drop_columns(["vector"]))
     write("filtered", filtered(), max_rows_per_file=50)

@@ -84,11 +84,6 @@ struct Tagged {
 }
 
 #[derive(Deserialize)]
-struct Described {
-    version: Option<u64>,
-}
-
-#[derive(Deserialize)]
 struct DescribedColumns {
     schema: DescribedSchema,
 }
@@ -230,28 +225,22 @@ impl LanceClient {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) for a table that there is not; those of the HTTP client.
     pub(super) async fn latest(&self, table: &str) -> Result<Version> {
-        match self.dialect().await? {
+        let listed: Versions = match self.dialect().await? {
             Dialect::Namespace => {
                 let mut path = "version/list/?limit=1&descending=true".to_owned();
                 if let Some(branch) = &self.branch {
                     path.push_str("&branch=");
                     path.extend(form_urlencoded::byte_serialize(branch.as_bytes()));
                 }
-                let listed: Versions = self.ask_json(table, &path, &self.on(json!({}))).await?;
-                let latest = listed.versions.into_iter().max_by_key(|version| version.number);
-                latest.ok_or_else(|| {
-                    Error::new(ErrorKind::NotFound, "the table has no version: it was declared, and never written")
-                        .with("table", table)
-                })
+                self.ask_json(table, &path, &self.on(json!({}))).await?
             }
-            Dialect::Cloud => {
-                let described: Described = self.ask_fresh(table, "describe/").await?;
-                let number = described.version.ok_or_else(|| {
-                    Error::new(ErrorKind::Protocol, "the server does not tell the table's version").with("table", table)
-                })?;
-                self.version(table, number).await
-            }
-        }
+            // Its descriptions tell the version too, but there are none of tables with types that they have no word for.
+            Dialect::Cloud => self.ask_fresh(table, "version/list/").await?,
+        };
+        listed.versions.into_iter().max_by_key(|version| version.number).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "the table has no version: it was declared, and never written")
+                .with("table", table)
+        })
     }
 
     /// A version of a table.

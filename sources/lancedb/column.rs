@@ -3,7 +3,7 @@
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     compute::{cast, max, max_string},
-    datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type},
+    datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type},
 };
 use futures::TryStreamExt;
 
@@ -22,13 +22,14 @@ impl Reached {
     pub(super) async fn of(snapshot: &Snapshot, name: &str, before: Option<&Self>) -> Result<Self> {
         let kind = Kind::of(snapshot, name)?;
         let written = Names(&snapshot.whole).write(&[name], 0)?;
+        let compared = kind.compared(&written);
         let mut last = before.and_then(|before| before.last.clone());
         let condition = match last.clone() {
-            Some(last) => Predicate::Compare(written.clone(), Comparison::AtLeast, last),
-            None => Predicate::IsNotNull(written.clone()),
+            Some(last) => Predicate::Compare(compared.clone(), Comparison::AtLeast, last),
+            None => Predicate::IsNotNull(written),
         };
         let rows = snapshot.count(Some(condition.clone())).await?;
-        let mut pages = snapshot.narrowed(&[name.to_owned()])?.pages(Some(condition), 0, rows);
+        let mut pages = snapshot.only(name)?.pages(Some(condition), 0, rows);
         while let Some(page) = pages.try_next().await? {
             for batch in &page.batches {
                 let found = kind.greatest(batch, name)?;
@@ -36,7 +37,7 @@ impl Reached {
             }
         }
         let ties = match last.clone() {
-            Some(last) => snapshot.count(Some(Predicate::Compare(written, Comparison::Equal, last))).await?,
+            Some(last) => snapshot.count(Some(Predicate::Compare(compared, Comparison::Equal, last))).await?,
             None => 0,
         };
         Ok(Self { name: name.to_owned(), last, ties })
@@ -54,7 +55,7 @@ impl Reached {
         let kind = Kind::of(snapshot, &self.name)?;
         let written = Names(&snapshot.whole).write(&[&self.name], 0)?;
         let compared = |comparison| match self.last.clone() {
-            Some(last) => Predicate::Compare(written.clone(), comparison, last),
+            Some(last) => Predicate::Compare(kind.compared(&written), comparison, last),
             None => Predicate::IsNotNull(written.clone()),
         };
         let rows = snapshot.count(None).await?;
@@ -64,11 +65,6 @@ impl Reached {
         }
         if keyed {
             return Ok(compared(Comparison::AtLeast));
-        }
-        if kind == Kind::Nanoseconds {
-            return Err(Error::new(ErrorKind::Unsupported, "rows of nanoseconds are told apart by a key only")
-                .with("column", &self.name)
-                .help("set primary_keys"));
         }
         if self.last.is_some() && snapshot.count(Some(compared(Comparison::Equal))).await? != self.ties {
             return Err(late("rows with the last value that was read were added or removed", snapshot, &self.name));
@@ -89,9 +85,11 @@ enum Kind {
     Long,
     UnsignedLong,
     Date,
+    /// Timestamps at UTC, or without zone.
     Microseconds,
-    /// As microseconds, cut towards the past.
-    Nanoseconds,
+    /// Timestamps as numbers of their unit: servers cut literals to microseconds, and take them for times of the column's zone.
+    Ticks,
+    Decimal(u8, i8),
     Text,
 }
 
@@ -104,18 +102,28 @@ impl Kind {
         Ok(match field.data_type() {
             DataType::UInt64 => Self::UnsignedLong,
             other if other.is_integer() => Self::Long,
-            DataType::Date32 => Self::Date,
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Nanoseconds,
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Ticks,
+            DataType::Timestamp(_, Some(zone)) if !matches!(zone.as_ref(), "UTC" | "+00:00") => Self::Ticks,
             DataType::Timestamp(..) => Self::Microseconds,
+            DataType::Decimal128(precision, scale @ 0..) => Self::Decimal(*precision, *scale),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
             other => {
                 return Err(Error::new(ErrorKind::Config, "the values of the column cannot tell what is new")
                     .with("option", "cursor_field")
                     .with("column", name)
                     .with("type", other)
-                    .help("name a column of integers, dates, timestamps or texts"));
+                    .help("name a column of integers, decimals, dates, timestamps or texts"));
             }
         })
+    }
+
+    /// What is compared with values: the column, or its numbers.
+    fn compared(self, written: &str) -> String {
+        match self {
+            Self::Ticks => format!("cast({written} as bigint)"),
+            _ => written.to_owned(),
+        }
     }
 
     /// The greatest value of a batch.
@@ -126,12 +134,16 @@ impl Kind {
             cast(column, target).ok().filter(|cast| cast.null_count() == column.null_count()).ok_or_else(wrong)
         };
         Ok(match self {
-            Self::Long => max(cast(&DataType::Int64)?.as_primitive::<Int64Type>()).map(Literal::Long),
+            Self::Long | Self::Ticks => max(cast(&DataType::Int64)?.as_primitive::<Int64Type>()).map(Literal::Long),
             Self::UnsignedLong => max(cast(&DataType::UInt64)?.as_primitive::<UInt64Type>()).map(Literal::UnsignedLong),
             Self::Date => max(cast(&DataType::Date32)?.as_primitive::<Date32Type>()).map(Literal::Date),
-            Self::Microseconds | Self::Nanoseconds => {
+            Self::Microseconds => {
                 let micros = cast(&DataType::Timestamp(TimeUnit::Microsecond, None))?;
                 max(micros.as_primitive::<TimestampMicrosecondType>()).map(Literal::Timestamp)
+            }
+            Self::Decimal(precision, scale) => {
+                let greatest = max(cast(&DataType::Decimal128(precision, scale))?.as_primitive::<Decimal128Type>());
+                greatest.map(|value| Literal::Decimal(value.to_string(), precision, scale))
             }
             Self::Text => {
                 let texts = cast(&DataType::Utf8)?;
@@ -150,6 +162,7 @@ impl Kind {
                 (Literal::Date(a), Literal::Date(b)) => b > a,
                 (Literal::Timestamp(a), Literal::Timestamp(b)) => b > a,
                 (Literal::Text(a), Literal::Text(b)) => b > a,
+                (Literal::Decimal(a, ..), Literal::Decimal(b, ..)) => b.parse::<i128>().ok() > a.parse::<i128>().ok(),
                 _ => true,
             },
         };

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use super::{
     config::{Connection, OPTIONS},
     connection::{Flow, LanceDbConnection},
-    deletions, plan, rows,
+    deletions,
+    offset::State,
+    plan, rows,
 };
 use crate::{
-    connector::{Activity, LakeflowConnect, TableMetadata, TableRef},
+    connector::{Activity, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
     error::Result,
     options::Options,
     read::{Offset, ReadRequest, ReadStream},
@@ -92,6 +94,10 @@ impl LakeflowConnect for LanceDbConnection {
 
     async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
         plan::plan(self, request).await
+    }
+
+    async fn explain_offset(&self, table: &TableRef, offset: &Offset) -> Result<Vec<OffsetPart>> {
+        Ok(self.state(table, Some(offset))?.iter().map(State::explained).collect())
     }
 
     fn activity(&self) -> Activity {

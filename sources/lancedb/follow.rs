@@ -1,6 +1,6 @@
 //! How a table is followed from one read to the next.
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 
 use super::{
     changes::CHANGED_AT,
@@ -152,6 +152,16 @@ fn is_read(options: &TableOptions, column: &String) -> bool {
 /// The keys, when they are among the columns that are read. Keys that nobody named may be left out.
 fn read_keys(table: &str, schema: &Schema, options: &TableOptions) -> Result<Vec<String>> {
     let keys = primary_keys(table, schema, options)?;
+    let is_cut = |key: &String| {
+        schema.field_with_name(key).is_ok_and(|f| matches!(f.data_type(), DataType::Timestamp(TimeUnit::Nanosecond, _)))
+    };
+    if keys.iter().any(is_cut) {
+        return Err(refused(
+            table,
+            "a key of nanoseconds tells no rows apart in Spark, which has microseconds",
+            "name other columns in 'primary_keys'",
+        ));
+    }
     match keys.iter().all(|key| is_read(options, key)) {
         true => Ok(keys),
         false if options.primary_keys.is_empty() => Ok(Vec::new()),

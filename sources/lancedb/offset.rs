@@ -1,15 +1,17 @@
 //! Where a read has got to.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{client::Version, config::TableOptions, filter::Literal};
 use crate::{
+    connector::OffsetPart,
     error::{Error, ErrorKind, Result},
     read::Offset,
 };
 
 /// The format of the offsets.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// How far a table was read: up to a version, or some rows into the way from one version to the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,7 +131,51 @@ impl State {
     }
 }
 
+impl State {
+    /// What it means, for people; no value of a row.
+    pub(super) fn explained(&self) -> OffsetPart {
+        let whole = self.at.as_ref();
+        let shown = |mark: &Mark| match mark.committed() {
+            Some(at) => format!("version {} of {}", mark.version, at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            None => format!("version {}", mark.version),
+        };
+        let being_read = self.next.as_ref().map_or("nothing".to_owned(), |part| {
+            let order = if part.by_address { ", in the order of addresses" } else { "" };
+            format!("{}: {} rows sent{order}", shown(&part.mark), part.sent)
+        });
+        OffsetPart::new(self.table.clone(), whole.map(shown))
+            .detail("rows of that version", whole.map_or("none".to_owned(), |mark| mark.rows.to_string()))
+            .detail("followed by", self.last().map_or("nothing".to_owned(), |mark| mark.place.explained()))
+            .detail("being read", being_read)
+    }
+}
+
+impl Place {
+    fn explained(&self) -> String {
+        match self {
+            Self::Whole => "nothing: read as a whole when its version is new".to_owned(),
+            Self::Versions(_) => "the versions of rows".to_owned(),
+            Self::Deletions(_) => "row ids that are gone".to_owned(),
+            Self::Fragments { highest: Some(highest) } => format!("fragments after {highest}"),
+            Self::Fragments { highest: None } => "fragments, of which there were none".to_owned(),
+            Self::Column(reached) => match reached.ties {
+                0 => format!("column '{}', which was null in all rows", reached.name),
+                ties => format!("column '{}', whose greatest value {ties} rows had", reached.name),
+            },
+        }
+    }
+}
+
 impl Mark {
+    /// When the version was committed, as the server told.
+    fn committed(&self) -> Option<DateTime<Utc>> {
+        let time = self.fingerprint.split('/').next()?;
+        match time.parse() {
+            Ok(millis) => DateTime::from_timestamp_millis(millis),
+            Err(_) => DateTime::parse_from_rfc3339(time).ok().map(|at| at.to_utc()),
+        }
+    }
+
     /// Whether a version is the one that was read, and not one of the same number of another table.
     pub(super) fn is(&self, version: &Version) -> bool {
         self.version == version.number && self.fingerprint == version.fingerprint()
@@ -189,6 +235,29 @@ mod tests {
         }
         let nothing = State::nothing("people", &all).encode().unwrap();
         assert_eq!(State::decode(&nothing, "people", &all).unwrap_err().kind(), ErrorKind::OffsetExpired);
+    }
+
+    #[test]
+    fn an_offset_is_explained_without_a_value() {
+        let nothing = State::nothing("people", &options(None));
+        let reached = Reached { name: "at".to_owned(), last: Some(Literal::Text("MARKER".to_owned())), ties: 2 };
+        let column = Mark { fingerprint: "1706700645123/a/2".to_owned(), place: Place::Column(reached), ..mark(7) };
+        let on_the_way = Part { mark: mark(9), sent: 5, by_address: true };
+        let shown = |state: State| {
+            let part = state.explained();
+            let details: Vec<_> = part.details.iter().map(|(what, value)| format!("{what}: {value}")).collect();
+            format!("{} {} {}", part.name, part.watermark.unwrap_or_default(), details.join(", "))
+        };
+        assert_eq!(
+            shown(nothing.reached(column)),
+            "people version 7 of 2024-01-31T11:30:45.123Z rows of that version: 3, followed by: column 'at', whose \
+             greatest value 2 rows had, being read: nothing"
+        );
+        assert_eq!(
+            shown(nothing.on_the_way(on_the_way)),
+            "people  rows of that version: none, followed by: the versions of rows, being read: version 9 of \
+             1970-01-01T00:00:00.001Z: 5 rows sent, in the order of addresses"
+        );
     }
 
     #[test]

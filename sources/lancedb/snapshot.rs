@@ -12,9 +12,9 @@ use super::{
     config::{QueryOptions, ScanMode, TableOptions, Verify},
     filter::{self, Names, Predicate},
     readable::{Readable, schema},
-    types::Columns,
+    types::{Columns, Nanoseconds, TypeOptions},
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The most rows of a page.
 const MOST_ROWS: u64 = 10_000;
@@ -153,6 +153,18 @@ impl Snapshot {
     pub(super) fn narrowed(&self, wanted: &[String]) -> Result<Self> {
         let (columns, names) = self.columns.narrowed(wanted).map_err(|error| error.with("table", &self.table))?;
         Ok(Self { columns, names: Some(names), ..self.clone() })
+    }
+
+    /// The same with one column, named as in Lance; timestamps of nanoseconds are whole numbers.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) for a column that there is not.
+    pub(super) fn only(&self, name: &str) -> Result<Self> {
+        let unknown = |_| Error::unknown("column", name, self.whole.fields().iter().map(|field| field.name().as_str()));
+        let field = self.whole.field_with_name(name).map_err(unknown)?;
+        let server = Arc::new(Schema::new_with_metadata(vec![field.clone()], self.whole.metadata().clone()));
+        let options = TypeOptions { nanoseconds: Nanoseconds::Numbers, ..TypeOptions::default() };
+        Ok(Self { columns: Columns::of(&server, options)?, names: Some(vec![name.to_owned()]), ..self.clone() })
     }
 
     /// The same columns at another version, which nothing is asked of yet.

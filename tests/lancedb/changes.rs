@@ -60,6 +60,22 @@ fn assert_equal(server: &RunningServer, replica: &Replica, chosen: impl Fn(&Valu
     assert!(wanted == found, "{wanted:?}\n{found:?}\n{}\n{:?}", log.join("\n"), replica.resets);
 }
 
+#[tokio::test]
+async fn offsets_are_explained() {
+    let server = serve(RowIds::Stable);
+    let mut replica = replica(&server, &[]);
+    server.database().update("t", "id = 3", &[("name", "'MARKER'")]).unwrap();
+    replica.run(Kill::default()).await.unwrap();
+    for (offset, way) in [(&replica.offset, "the versions of rows"), (&replica.deletes_offset, "row ids that are gone")]
+    {
+        let parts = replica.source.explain_offset(&replica.table, offset.as_ref().unwrap()).await.unwrap();
+        let [part] = parts.as_slice() else { panic!("{parts:?}") };
+        assert!(part.name == "t" && part.watermark.as_ref().unwrap().starts_with("version 2 of 20"), "{part:?}");
+        assert_eq!(part.details[0], ("rows of that version".to_owned(), "40".to_owned()));
+        assert_eq!(part.details[1], ("followed by".to_owned(), way.to_owned()));
+    }
+}
+
 /// One random commit.
 fn step(database: &mut Database, rng: &mut Rng, next: &mut i64) -> String {
     let held = ids(database, "t");

@@ -21,21 +21,21 @@ use super::{
 };
 
 /// A server of an empty folder.
-struct Lance {
+pub(super) struct Lance {
     server: Child,
     folder: TempDir,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Lance {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let mut server = python("lance_server.py", &[folder.path().to_str().unwrap(), "0"]);
         let url = BufReader::new(server.stdout.take().unwrap()).lines().next().expect("the server ended").unwrap();
         Self { server, folder, url }
     }
 
-    fn connect(&self) -> Connect {
+    pub(super) fn connect(&self) -> Connect {
         let options = Options::new().with("uri", &self.url);
         Arc::new(move || Registry::builtin().connect("lancedb", &options, &Context::new()).unwrap())
     }

@@ -6,9 +6,9 @@ use serde_json::json;
 use super::real::{Comparison, open, open_with, read, tables};
 
 /// The server cannot read a table with such a column name.
-const UNREADABLE: &str = "backtick";
+pub(super) const UNREADABLE: &str = "backtick";
 /// Tables that another test makes or changes.
-const MADE_BY_TESTS: [&str; 2] = ["million", "busy"];
+pub(super) const MADE_BY_TESTS: [&str; 2] = ["million", "busy"];
 
 #[tokio::test]
 #[ignore = "needs scripts/real-servers start"]
@@ -33,7 +33,7 @@ async fn real_every_choice_of_types_columns_and_rows_is_what_lance_reads() {
     for (connection, options) in [
         (&[][..], json!({"int_mode": "exact", "timestamp_ntz": "ntz", "uuid_format": "binary"})),
         (&[("parallelism", "1")], json!({"batch_size": "1"})),
-        (&[], json!({"vector_format": "binary", "blob_mode": "skip"})),
+        (&[], json!({"vector_format": "binary", "blob_mode": "skip", "keep_nanos": "false"})),
         (&[("dialect", "namespace")], json!({"with_row_id": "true", "batch_size": "7"})),
     ] {
         let source = open_with(connection);

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use lakeflow_connect::{
-    Context, LakeflowConnect, Options, ReadRequest, Registry, TableRef,
+    Context, ErrorKind, LakeflowConnect, Options, ReadRequest, Registry, TableRef,
     arrow::{
-        array::{AsArray, RecordBatch},
+        array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampNanosecondArray},
         compute::{concat_batches, sort_to_indices, take_record_batch},
-        datatypes::{Float32Type, Int64Type},
+        datatypes::{Float32Type, Int64Type, TimestampMicrosecondType},
     },
     stream::arrow_batches,
 };
-use lakeflow_simulators::lancedb::{Config, RunningServer, Server};
+use lakeflow_simulators::lancedb::{Config, RowIds, RunningServer, Server};
 
 const KEY: &str = "sk_test_0123456789abcdef";
 
@@ -91,6 +91,36 @@ async fn every_kind_of_server_and_every_way_to_scan_brings_the_same_rows() {
             assert_eq!(read, expected, "{personality} {mode}");
         }
     }
+}
+
+#[tokio::test]
+async fn nanoseconds_are_kept_beside_their_timestamps() {
+    const NANOS: [Option<i64>; 4] = [None, Some(1_767_225_600_123_456_789), Some(-1), None];
+    let server = start("");
+    let at: ArrayRef = Arc::new(TimestampNanosecondArray::from(NANOS.to_vec()));
+    let id: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("id", id, false), ("at", at, true)]).unwrap();
+    server.database().create("times", &batch, RowIds::Plain).unwrap();
+    let source = connect(&server);
+    let read = async |table: TableRef, columns: Option<&[&str]>| {
+        let mut request = ReadRequest::new(table);
+        request.columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let batches: Vec<RecordBatch> = arrow_batches(&source, request).try_collect().await.unwrap();
+        concat_batches(batches[0].schema_ref(), &batches).unwrap()
+    };
+    let rows = read(TableRef::new("times"), None).await;
+    let micros = rows.column_by_name("at").unwrap().as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(micros.iter().collect::<Vec<_>>(), [None, Some(1_767_225_600_123_456), Some(-1), None]);
+    for columns in [None, Some(&["at_ns"][..]), Some(&["id", "at_ns"])] {
+        let rows = read(TableRef::new("times"), columns).await;
+        let nanos = rows.column_by_name("at_ns").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(nanos.iter().collect::<Vec<_>>(), NANOS);
+    }
+    let cut = read(TableRef::new("times").option("keep_nanos", "false"), None).await;
+    assert_eq!(cut.num_columns(), 2);
+    let keyed = TableRef::new("times").option("primary_keys", "at");
+    let error = source.read_table_metadata(&keyed).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }
 
 #[tokio::test]

@@ -92,6 +92,12 @@ const SCAN: &[OptionDoc] = &[
         .default("long"),
     table("timestamp_ntz", OptionKind::Choice(&["utc", "ntz"]), "Timestamps without zone: taken for UTC, or kept so.")
         .default("utc"),
+    table(
+        "keep_nanos",
+        OptionKind::Boolean,
+        "Beside timestamps of nanoseconds, which Spark has in microseconds, a column NAME_ns of the whole number since 1970.",
+    )
+    .default("true"),
     table("uuid_format", OptionKind::Choice(&["string", "binary"]), "UUIDs as text or as bytes.").default("string"),
     table(
         "vector_format",

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{super::types::TypeOptions, docs::OPTIONS};
+use super::{
+    super::types::{Nanoseconds, TypeOptions},
+    docs::OPTIONS,
+};
 use crate::{
     error::Result,
     options::{Level, Options, Problems},
@@ -29,6 +32,7 @@ pub(in super::super) struct TableOptions {
     pub(in super::super) with_row_id: bool,
     int_mode: String,
     timestamp_ntz: String,
+    keep_nanos: bool,
     uuid_format: String,
     vector_format: String,
     blob_mode: String,
@@ -116,6 +120,7 @@ impl TableOptions {
             keeps_ntz: self.timestamp_ntz == "ntz",
             binary_uuids: self.uuid_format == "binary",
             binary_vectors: self.vector_format == "binary",
+            nanoseconds: if self.keep_nanos { Nanoseconds::Beside } else { Nanoseconds::Cut },
         }
     }
 

@@ -31,6 +31,8 @@ pub(in super::super) enum Literal {
     /// Microseconds since the epoch, UTC.
     Timestamp(i64),
     Binary(Vec<u8>),
+    /// Digits without a point, then precision and scale, which is not negative.
+    Decimal(String, u8, i8),
 }
 
 /// A condition on columns whose names were written by [`Names::write`](super::Names::write).
@@ -146,6 +148,14 @@ impl Literal {
                 }
                 out.push('\'');
             }
+            Self::Decimal(digits, precision, scale) => {
+                let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
+                let scale = usize::try_from(*scale).map_err(|_| beyond())?;
+                let digits = format!("{digits:0>width$}", width = scale + 1);
+                let (whole, fraction) = digits.split_at(digits.len() - scale);
+                let point = if fraction.is_empty() { "" } else { "." };
+                out.push_str(&format!("decimal({precision},{scale}) '{sign}{whole}{point}{fraction}'"));
+            }
         }
         Ok(())
     }
@@ -168,6 +178,9 @@ mod tests {
             (Literal::Date(19_753), "`c` >= date '2024-01-31'"),
             (Literal::Timestamp(1), "`c` >= timestamp '1970-01-01 00:00:00.000001'"),
             (Literal::Binary(vec![10, 255]), "`c` >= X'0AFF'"),
+            (Literal::Decimal("-5".to_owned(), 5, 2), "`c` >= decimal(5,2) '-0.05'"),
+            (Literal::Decimal("12300".to_owned(), 5, 2), "`c` >= decimal(5,2) '123.00'"),
+            (Literal::Decimal("7".to_owned(), 38, 0), "`c` >= decimal(38,0) '7'"),
         ] {
             assert_eq!(text(literal).unwrap(), wanted);
         }

@@ -50,6 +50,8 @@ pub(super) enum Convert {
 /// A member of a struct.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
+    /// Its place in the server's struct.
+    pub(super) place: usize,
     pub(super) name: String,
     pub(super) convert: Convert,
 }
@@ -62,8 +64,8 @@ impl Convert {
         }
     }
 
-    pub(super) fn of_struct(members: Vec<Member>, drops: bool) -> Self {
-        match !drops && members.iter().all(|member| member.convert == Self::Keep) {
+    pub(super) fn of_struct(members: Vec<Member>, is_whole: bool) -> Self {
+        match is_whole && members.iter().all(|member| member.convert == Self::Keep) {
             true => Self::Keep,
             false => Self::Struct(members),
         }
@@ -134,9 +136,9 @@ fn structure(array: &StructArray, members: &[Member]) -> Result<StructArray, Arr
     let mut fields = Vec::with_capacity(members.len());
     let mut columns = Vec::with_capacity(members.len());
     for member in members {
-        let Some((place, field)) = array.fields().find(&member.name) else { continue };
-        let column = member.convert.apply(array.column(place))?;
-        fields.push(retyped(field, &column));
+        let column = member.convert.apply(array.column(member.place))?;
+        let nullable = array.fields()[member.place].is_nullable();
+        fields.push(Field::new(&member.name, column.data_type().clone(), nullable));
         columns.push(column);
     }
     StructArray::try_new_with_length(fields.into(), columns, array.nulls().cloned(), array.len())
@@ -155,9 +157,9 @@ fn pairs(array: &MapArray, members: &[Member]) -> Result<ListArray, ArrowError> 
     let entries = array.entries();
     let mut fields = Vec::with_capacity(2);
     let mut columns = Vec::with_capacity(2);
-    for (place, member) in members.iter().enumerate() {
-        let column = member.convert.apply(entries.column(place))?;
-        let nullable = entries.fields()[place].is_nullable();
+    for member in members {
+        let column = member.convert.apply(entries.column(member.place))?;
+        let nullable = entries.fields()[member.place].is_nullable();
         fields.push(Field::new(&member.name, column.data_type().clone(), nullable));
         columns.push(column);
     }

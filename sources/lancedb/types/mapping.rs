@@ -1,10 +1,13 @@
 //! Arrow types to Spark types, with what it takes to bring the values over.
 
-use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, TimeUnit};
+use std::collections::HashSet;
+
+use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Fields, TimeUnit};
 
 use super::{
     convert::{Convert, Member},
     extension::{Extension, extension},
+    nanos,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -25,6 +28,19 @@ pub(in super::super) struct TypeOptions {
     pub(in super::super) binary_uuids: bool,
     /// Vectors of floats are the bytes of their elements; otherwise they are arrays.
     pub(in super::super) binary_vectors: bool,
+    pub(in super::super) nanoseconds: Nanoseconds,
+}
+
+/// What becomes of the nanoseconds of timestamps, which Spark has in microseconds only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) enum Nanoseconds {
+    /// They are kept in a column beside the timestamp.
+    #[default]
+    Beside,
+    /// They are cut off.
+    Cut,
+    /// They stand in place of the timestamp: what the column beside it holds.
+    Numbers,
 }
 
 /// A column in Spark's types, and how its values get there.
@@ -75,6 +91,7 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
         T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 if !options.exact_integers => {
             Mapped::by(DataType::Long, Convert::Cast(T::Int64))
         }
+        T::Timestamp(TimeUnit::Nanosecond, _) if options.nanoseconds == Nanoseconds::Numbers => nanos::number(),
         T::Timestamp(unit, zone) => timestamp(*unit, zone.is_some(), options),
         T::Time32(unit) | T::Time64(unit) => Mapped::by(DataType::String, Convert::TimeOfDay(*unit)),
         T::Duration(unit) => Mapped::by(DataType::Long, Convert::Duration(*unit)),
@@ -89,18 +106,12 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
             Mapped::by(DataType::Array(Box::new(array)), inner.convert.in_list())
         }
         T::Struct(fields) => {
-            let mut members = Vec::with_capacity(fields.len());
-            let mut spark = Vec::with_capacity(fields.len());
-            for field in fields {
-                let Some(inner) = map(field, options, &join(path, field.name()), depth + 1)? else { continue };
-                spark.push(spark_field(field, inner.data_type));
-                members.push(Member { name: field.name().clone(), convert: inner.convert });
-            }
+            let (spark, members) = members(fields, options, path, depth)?;
             if members.is_empty() {
                 return Ok(None);
             }
-            let drops = members.len() < fields.len();
-            Mapped::by(DataType::Struct(StructType::new(spark)), Convert::of_struct(members, drops))
+            let is_whole = members.len() == fields.len();
+            Mapped::by(DataType::Struct(StructType::new(spark)), Convert::of_struct(members, is_whole))
         }
         T::Map(entries, _) => return map_of_keys(entries, options, path, depth),
         T::Dictionary(_, values) => {
@@ -118,6 +129,24 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
         T::Union(..) => return Err(unsupported(found, path, "Spark has no type for a union")),
         other => Mapped::kept(DataType::from_arrow(other).map_err(|error| error.with("column", path))?),
     }))
+}
+
+/// The members of a struct, and behind them what they are cut of.
+fn members(fields: &Fields, options: TypeOptions, path: &str, depth: usize) -> Result<(Vec<StructField>, Vec<Member>)> {
+    let (mut spark, mut members) = (Vec::with_capacity(fields.len()), Vec::with_capacity(fields.len()));
+    for (place, field) in fields.iter().enumerate() {
+        let Some(inner) = map(field, options, &join(path, field.name()), depth + 1)? else { continue };
+        spark.push(spark_field(field, inner.data_type));
+        members.push(Member { place, name: field.name().clone(), convert: inner.convert });
+    }
+    let mut names: HashSet<String> = members.iter().map(|member| member.name.to_lowercase()).collect();
+    for (place, field) in fields.iter().enumerate() {
+        let path = join(path, field.name());
+        let Some((field, inner)) = nanos::beside(field, options, &path, depth + 1, &mut names)? else { continue };
+        members.push(Member { place, name: field.name.clone(), convert: inner.convert });
+        spark.push(field);
+    }
+    Ok((spark, members))
 }
 
 /// Spark's maps have keys of any type, records of JSON only texts: others are arrays of pairs.
@@ -138,8 +167,8 @@ fn map_of_keys(entries: &FieldRef, options: TypeOptions, path: &str, depth: usiz
     }
     let fields = [StructField::required("key", key.data_type), spark_field(&pair[1], value.data_type)];
     let members = vec![
-        Member { name: "key".to_owned(), convert: key.convert },
-        Member { name: pair[1].name().clone(), convert: value.convert },
+        Member { place: 0, name: "key".to_owned(), convert: key.convert },
+        Member { place: 1, name: pair[1].name().clone(), convert: value.convert },
     ];
     let element = DataType::Struct(StructType::new(fields));
     let array = ArrayType { element, contains_null: false };

@@ -7,8 +7,9 @@ mod convert;
 mod extension;
 mod leaf;
 mod mapping;
+mod nanos;
 mod table;
 
-pub(super) use mapping::TypeOptions;
+pub(super) use mapping::{Nanoseconds, TypeOptions};
 pub(super) use table::Columns;
 pub use table::decode_answer;

@@ -1,6 +1,9 @@
 //! All columns of a table, as Spark has them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
@@ -12,6 +15,7 @@ use super::{
     super::{filter::VIRTUAL, ipc::Answer},
     convert::Convert,
     mapping::{Mapped, TypeOptions, map, spark_field},
+    nanos,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -52,8 +56,13 @@ impl Columns {
                 continue;
             };
             let mut spark = spark_field(field, mapped.data_type);
-            spark.name = unused(&mut names, field);
+            spark.name = unused(&mut names, field.name());
             columns.push(Column { place, field: spark, convert: mapped.convert });
+        }
+        for (place, field) in server.fields().iter().enumerate() {
+            if let Some((field, mapped)) = nanos::beside(field, options, field.name(), 0, &mut names)? {
+                columns.push(Column { place, field, convert: mapped.convert });
+            }
         }
         Ok(Self { server: Arc::clone(server), columns, dropped })
     }
@@ -78,9 +87,11 @@ impl Columns {
             return Err(Error::unknown("column", unknown, known()));
         }
         let kept = self.columns.iter().filter(|column| wanted.contains(&column.field.name));
-        let fields: Vec<_> = kept.clone().map(|column| Arc::clone(&self.server.fields()[column.place])).collect();
+        let places: BTreeSet<usize> = kept.clone().map(|column| column.place).collect();
+        let fields: Vec<_> = places.iter().map(|place| Arc::clone(&self.server.fields()[*place])).collect();
         let names = fields.iter().map(|field| field.name().clone()).collect();
-        let columns = kept.enumerate().map(|(place, column)| Column { place, ..column.clone() }).collect();
+        let now = |before: usize| places.range(..before).count();
+        let columns = kept.map(|column| Column { place: now(column.place), ..column.clone() }).collect();
         let server = Arc::new(Schema::new_with_metadata(fields, self.server.metadata().clone()));
         Ok((Self { server, columns, dropped: Vec::new() }, names))
     }
@@ -118,11 +129,11 @@ fn counts(field: &Field) -> bool {
 }
 
 /// Lance tells columns apart by case, Spark does not: the later one gets a number.
-fn unused(names: &mut HashSet<String>, field: &Field) -> String {
-    let mut name = field.name().clone();
+pub(super) fn unused(names: &mut HashSet<String>, wanted: &str) -> String {
+    let mut name = wanted.to_owned();
     let mut number = 2;
     while !names.insert(name.to_lowercase()) {
-        name = format!("{}_{number}", field.name());
+        name = format!("{wanted}_{number}");
         number += 1;
     }
     name
