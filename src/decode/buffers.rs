@@ -65,11 +65,7 @@ impl<T: Copy + Default> Fixed<T> {
             return (take(&mut self.values), self.rows.take(rows, held));
         }
         let mut all = vec![T::default(); rows];
-        for (run, row) in self.rows.runs(held) {
-            if let (Some(to), Some(from)) = (all.get_mut(row..row + run.len()), self.values.get(run)) {
-                to.copy_from_slice(from);
-            }
-        }
+        self.rows.each_run(held, |run, row| copy(self.values.get(run), all.get_mut(row..)));
         self.values.clear();
         (all, self.rows.take(rows, held))
     }
@@ -170,16 +166,35 @@ impl Offsets {
 
     /// The ends of `rows` rows, where those that were passed over have empty parts.
     fn with_empty_parts(&self, rows: usize) -> Vec<i32> {
-        let mut all = Vec::with_capacity(rows + 1);
-        let mut end = 0;
-        for (run, row) in self.rows.runs(self.parts()) {
-            all.resize(row + 1, end);
-            let ends = self.ends.get(run.start + 1..=run.end).unwrap_or_default();
-            all.extend_from_slice(ends);
-            end = ends.last().copied().unwrap_or(end);
-        }
-        all.resize(rows + 1, end);
+        let mut all = vec![0; rows + 1];
+        let (mut end, mut next) = (0, 0);
+        self.rows.each_run(self.parts(), |run, row| {
+            fill(&mut all, next..row + 1, end);
+            let ends = self.ends.get(run.start + 1..=run.end);
+            end = ends.and_then(<[i32]>::last).copied().unwrap_or(end);
+            next = row + 1 + run.len();
+            copy(ends, all.get_mut(row + 1..));
+        });
+        fill(&mut all, next..rows + 1, end);
         all
+    }
+}
+
+fn fill(to: &mut [i32], range: Range<usize>, value: i32) {
+    to.get_mut(range).unwrap_or_default().fill(value);
+}
+
+/// Copies a run, which is short where there are many.
+#[inline]
+fn copy<T: Copy>(from: Option<&[T]>, to: Option<&mut [T]>) {
+    match (from, to) {
+        (Some([one]), Some([first, ..])) => *first = *one,
+        (Some(from), Some(to)) => {
+            if let Some(to) = to.get_mut(..from.len()) {
+                to.copy_from_slice(from);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::{array::BooleanBufferBuilder, buffer::NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 
 /// The rows that hold values, as runs of neighbours: a column's values stand without gaps, and only where a row was passed
 /// over something is noted.
@@ -75,26 +75,43 @@ impl Rows {
         self.jumps.len() * size_of::<Jump>()
     }
 
-    /// Each run: its values, and the row of the first.
-    pub(super) fn runs(&self, values: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let ends = self.jumps.iter().map(|jump| jump.value).chain([values]);
-        let starts = std::iter::once(Jump::default()).chain(self.jumps.iter().copied());
-        starts.zip(ends).map(|(start, end)| (start.value..end, start.row)).filter(|(values, _)| !values.is_empty())
+    /// Calls `run` for each run: its values, and the row of the first.
+    #[inline]
+    pub(super) fn each_run(&self, values: usize, mut run: impl FnMut(Range<usize>, usize)) {
+        let mut start = Jump::default();
+        for jump in self.jumps.iter().copied().chain([Jump { value: values, row: 0 }]) {
+            if start.value < jump.value {
+                run(start.value..jump.value, start.row);
+            }
+            start = jump;
+        }
     }
 
     /// The nulls among `rows` rows; starts again.
     pub(super) fn take(&mut self, rows: usize, values: usize) -> Option<NullBuffer> {
         let nulls = (values < rows).then(|| {
-            let mut bits = BooleanBufferBuilder::new(rows);
-            for (values, row) in self.runs(values) {
-                bits.append_n(row - bits.len(), false);
-                bits.append_n(values.len(), true);
-            }
-            bits.append_n(rows - bits.len(), false);
-            NullBuffer::new(bits.finish())
+            let mut words = vec![0; rows.div_ceil(64)];
+            self.each_run(values, |values, row| set_bits(&mut words, row..row + values.len()));
+            NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, rows))
         });
         self.jumps.clear();
         self.len = 0;
         nulls
+    }
+}
+
+/// Sets a range of bits that is not empty.
+#[inline]
+fn set_bits(words: &mut [u64], bits: Range<usize>) {
+    let (first, last) = (bits.start / 64, (bits.end - 1) / 64);
+    let (from, to) = (u64::MAX << (bits.start % 64), u64::MAX >> (63 - (bits.end - 1) % 64));
+    match words.get_mut(first..=last) {
+        Some([word]) => *word |= from & to,
+        Some([head, middle @ .., tail]) => {
+            *head |= from;
+            middle.fill(u64::MAX);
+            *tail |= to;
+        }
+        _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! The pull reader: strict JSON text, one pass, no tree.
 
-use std::{borrow::Cow, str};
+use std::borrow::Cow;
 
 use super::{kind::Kind, strings::RawStr, text};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) with the byte position when the body is not UTF-8.
     pub fn from_utf8(bytes: &'a [u8]) -> Result<Self> {
-        str::from_utf8(bytes)
+        simdutf8::compat::from_utf8(bytes)
             .map(Self::new)
             .map_err(|e| Error::new(ErrorKind::Protocol, "the text is not UTF-8").with("byte", e.valid_up_to()))
     }
@@ -342,6 +342,15 @@ impl<'a> Scanner<'a> {
                 objects >>= 1;
             }
         }
+    }
+
+    /// Passes over the next value when it is spelled exactly so.
+    #[cfg(feature = "fhir")]
+    pub(crate) fn passes(&mut self, value: &str) -> bool {
+        self.next_byte();
+        let is_next = self.bytes().get(self.pos..).is_some_and(|rest| rest.starts_with(value.as_bytes()));
+        self.pos += if is_next { value.len() } else { 0 };
+        is_next
     }
 
     /// Checks that nothing but white space is left.

@@ -81,7 +81,13 @@ impl<'a> Scanner<'a> {
         text::unescape(text, &mut out).map(|()| Cow::Owned(out))
     }
 
+    #[inline]
     pub(super) fn string_of(&self, raw: RawStr) -> Result<Cow<'a, str>> {
+        if !raw.escaped
+            && let Some(text) = self.text.get(raw.start..raw.end)
+        {
+            return Ok(Cow::Borrowed(text));
+        }
         self.unescaped(raw).ok_or_else(|| self.broken("half a surrogate pair before this byte"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::{Buf, Bytes};
 use chrono::{DateTime, Utc};
 use url::Url;
 
@@ -14,7 +15,8 @@ pub(super) struct Answer {
     pub(super) date: Option<DateTime<Utc>>,
     /// Where it came from; links are relative to this.
     pub(super) url: Url,
-    pub(super) text: String,
+    /// Without a byte order mark.
+    pub(super) body: Bytes,
     /// The link to the next page, as the server wrote it.
     pub(super) next: Option<String>,
     /// The link to the search as the server understood it.
@@ -29,39 +31,56 @@ impl Answer {
 
     /// Whether it is JSON to its end.
     pub(super) fn is_whole(&self) -> bool {
-        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_ok()
+        serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok()
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when it is not UTF-8.
+    pub(super) fn text(&self) -> Result<&str> {
+        simdutf8::compat::from_utf8(&self.body)
+            .map_err(|e| Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("byte", e.valid_up_to()))
     }
 
     /// Reads an answer as far as its first entry.
     pub(super) fn open(reply: Reply) -> Result<Answer, Unusable> {
-        let Reply { status, date, url, content_type, body } = reply;
-        let refused = Reply::REFUSED.contains(&status);
+        let Reply { status, date, url, content_type, mut body } = reply;
         let first = body.iter().find(|b| !b.is_ascii_whitespace()).copied();
-        if !refused && !matches!(first, Some(b'{' | 0xef)) {
+        let is_refused = Reply::REFUSED.contains(&status);
+        if !is_refused && !matches!(first, Some(b'{' | 0xef)) {
             return Err(Unusable::Whole(not_fhir(status, content_type.as_deref(), body.len())));
         }
-        let text = String::from_utf8(Vec::from(body)).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            Unusable::Whole(Error::new(ErrorKind::Protocol, "the answer is not UTF-8").with("byte", at))
-        });
-        let mut answer = Answer { status, date, url, text: String::new(), next: None, own: None, total: None };
-        match text {
-            Ok(text) => answer.text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
-            Err(_) if refused => {}
-            Err(unusable) => return Err(unusable),
+        if body.starts_with("\u{feff}".as_bytes()) {
+            body.advance("\u{feff}".len());
         }
-        if !refused {
-            let page = Page::open(&answer.text).map(|page| {
-                let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-                (text(page.next), text(page.own), page.total)
-            });
-            match page {
-                Ok((next, own, total)) => (answer.next, answer.own, answer.total) = (next, own, total),
-                Err(error) if answer.is_whole() => return Err(Unusable::Whole(error)),
-                Err(error) => return Err(Unusable::Cut(error)),
-            }
+        let mut answer = Answer { status, date, url, body, next: None, own: None, total: None };
+        if is_refused {
+            return Ok(answer);
+        }
+        let found = match answer.head().and_then(|head| Page::open(head).ok()).filter(Page::stands_at_its_entries) {
+            Some(page) => Ok(page),
+            None => Page::open(answer.text().map_err(Unusable::Whole)?),
+        };
+        let found = found.map(|page| {
+            let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+            (text(page.next), text(page.own), page.total)
+        });
+        match found {
+            Ok((next, own, total)) => (answer.next, answer.own, answer.total) = (next, own, total),
+            Err(error) if answer.is_whole() => return Err(Unusable::Whole(error)),
+            Err(error) => return Err(Unusable::Cut(error)),
         }
         Ok(answer)
+    }
+
+    /// The beginning of a long answer, where links stand before the entries: then the next page can be fetched before the
+    /// whole text was looked at.
+    fn head(&self) -> Option<&str> {
+        const HEAD: usize = 4 << 10;
+        let head = self.body.get(..HEAD)?;
+        let valid = std::str::from_utf8(head).map_or_else(|e| e.valid_up_to(), str::len);
+        head.get(..valid).and_then(|head| std::str::from_utf8(head).ok())
     }
 }
 

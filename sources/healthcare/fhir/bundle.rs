@@ -84,6 +84,10 @@ impl Envelope {
     }
 
     fn search_mode(&self, scanner: &mut Scanner<'_>) -> Result<Mode> {
+        // Nearly all of them.
+        if scanner.passes(r#"{"mode":"match"}"#) {
+            return Ok(Mode::Match);
+        }
         let mut mode = Mode::Match;
         let mut members = self.search.enter(scanner)?;
         while let Some(member) = members.next(scanner)? {
@@ -151,6 +155,11 @@ impl<'a> Page<'a> {
         if is_bundle { Ok(page) } else { Err(not_a_bundle()) }
     }
 
+    /// Whether all that stands outside the entries was read before them.
+    pub(super) fn stands_at_its_entries(&self) -> bool {
+        self.unread
+    }
+
     /// Reads the entries. `resource` is called at each resource with the scanner in front of it and must read exactly
     /// that value; `entry` is called after each entry with what `resource` returned, where there was one.
     pub(super) fn each_entry<C, R>(
@@ -169,7 +178,7 @@ impl<'a> Page<'a> {
                 match member {
                     Member::Known(InEntry::Resource) => found = Some(resource(context, &mut scanner)?),
                     Member::Known(InEntry::Search) => mode = envelope.search_mode(&mut scanner)?,
-                    Member::Known(InEntry::FullUrl) | Member::Other => drop(scanner.skip()?),
+                    Member::Known(InEntry::FullUrl) | Member::Other => scanner.skip_value()?,
                 }
             }
             entry(context, found, mode)?;
@@ -202,7 +211,7 @@ impl<'a> Header<'a> {
                     header.read_meta(scanner, envelope)?;
                     has_meta = true;
                 }
-                Member::Other => drop(scanner.skip()?),
+                Member::Other => scanner.skip_value()?,
             }
             if has_type && has_meta && header.id.is_some() {
                 break;
@@ -222,7 +231,7 @@ impl<'a> Header<'a> {
                 Member::Known(InMeta::LastUpdated) => self.last_updated = stamp_text(scanner)?,
                 Member::Known(InMeta::VersionId) => self.version = optional_text(scanner)?,
                 Member::Known(InMeta::Tag) => self.subsetted |= scanner.skip()?.contains("\"SUBSETTED\""),
-                Member::Other => drop(scanner.skip()?),
+                Member::Other => scanner.skip_value()?,
             }
         }
         Ok(())

@@ -340,7 +340,7 @@ impl<W: Wire> Server<W> {
 
     /// The headers of the table's own rows on a page.
     pub(super) fn each_header(&self, reply: &Answer, mut each: impl FnMut(&Header<'_>)) -> Result<()> {
-        let page = Page::open(&reply.text)?;
+        let page = Page::open(reply.text()?)?;
         let envelope = Envelope::new();
         page.each_entry(
             &envelope,
@@ -371,7 +371,7 @@ impl<W: Wire> Server<W> {
 
     fn with_issues(&self, error: Error, reply: &Answer) -> Error {
         let error = error.with("table", &self.table).with("status", reply.status);
-        match outcome::summary(reply.text.as_bytes()) {
+        match outcome::summary(&reply.body) {
             Some(issues) => error.with("issues", issues),
             None => error,
         }

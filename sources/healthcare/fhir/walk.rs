@@ -221,7 +221,8 @@ impl<W: Wire> Walker<W> {
     async fn take_page(&mut self, reply: &mut Answer, target: &Target, scope: Scope, span: Span) -> Result<()> {
         let mut tries = 1;
         loop {
-            let Err(error) = self.rows.take_page(&reply.text, scope, span) else { return Ok(()) };
+            let taken = reply.text().and_then(|text| self.rows.take_page(text, scope, span));
+            let Err(error) = taken else { return Ok(()) };
             if tries == BODY_TRIES || reply.is_whole() {
                 return Err(error);
             }
