@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 
+#[cfg(any(feature = "fhir", feature = "lancedb", feature = "osipi"))]
+mod dev_config;
 #[cfg(feature = "fhir")]
 mod fhir;
 mod http;

@@ -1,8 +1,6 @@
 //! The conformance suite on the FHIR source: over the simulator, over its personalities, and over a server of your own.
 
 use std::{
-    fs,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,6 +19,8 @@ use lakeflow_simulators::{
     fhir::{Config, RunningServer, Server},
 };
 use serde_json::json;
+
+use crate::dev_config::dev_config;
 
 const PASSWORD: &str = "marker-password-7Q";
 const FAMILY: &str = "Marker-Family";
@@ -240,19 +240,10 @@ peculiar! {
         "drops-connections" "truncates" "closes" "throttles" "unavailable" "fails-once";
 }
 
-/// The example file, filled in, beside itself and ignored by git.
-fn dev_config() -> Option<Options> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sources/healthcare/fhir/configs/dev_config.json");
-    let text = fs::read_to_string(path).ok()?;
-    let members: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
-    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Some(members.into_iter().map(|(name, value)| (name, text(value))).collect())
-}
-
 #[tokio::test]
 #[ignore = "needs sources/healthcare/fhir/configs/dev_config.json"]
 async fn your_own_fhir_server_is_read_without_loss() {
-    let options = dev_config().expect("write dev_config.json first: see docs/testing.md");
+    let options = dev_config("healthcare/fhir");
     let suite = Suite::registered(&Registry::builtin(), "fhir", options, Context::new()).unwrap();
     let suite = suite.size([("page_size", "10"), ("max_records_per_batch", "50")]).max_stops(20).live();
     let report = suite.requests_ahead(80).run().await;

@@ -17,6 +17,8 @@ use lakeflow_simulators::{
     lancedb::{Config, Database, RowIds, RunningServer, Server},
 };
 
+use crate::dev_config::dev_config;
+
 const KEY: &str = "marker-key-4Z-0123456789";
 const NOTE: &str = "Marker-Note";
 
@@ -37,6 +39,8 @@ impl Clinic {
         let mut config = Config::default();
         config.tables.clear();
         config.set("auth", &format!("api-key:{KEY}")).unwrap();
+        // Not ahead of the client's, so that what it asks for as fresh is fresh.
+        config.set("clock", "2024-05-01T00:00:00Z").unwrap();
         settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
         let server = Server::start(config).unwrap();
         {
@@ -120,7 +124,7 @@ async fn lancedb_keeps_every_rule_on_tables_that_only_grow() {
 #[tokio::test]
 async fn lancedb_keeps_every_rule_on_tables_with_a_column_that_grows() {
     let clinic = Clinic::open(&[], RowIds::Plain);
-    let suite = clinic.suite(table().option("cursor_field", "at"));
+    let suite = clinic.suite(table().option("cursor_field", "at").option("primary_keys", "id"));
     let grown = |database: &mut Database, n: i64| {
         database.update("visits", "id = 3", &[("at", &(n / 3 + 1).to_string())]).unwrap();
     };
@@ -207,4 +211,19 @@ async fn lancedb_servers_of_every_personality_are_read_without_loss() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `LAKEFLOW_LANCE_TABLES` names the tables; all when it is not set.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs sources/lancedb/configs/dev_config.json"]
+async fn your_own_lancedb_is_read_without_loss() {
+    let options = dev_config("lancedb");
+    let mut suite = Suite::registered(&Registry::builtin(), "lancedb", options, Context::new()).unwrap();
+    for name in std::env::var("LAKEFLOW_LANCE_TABLES").iter().flat_map(|names| names.split(',')) {
+        suite = suite.table(name.trim());
+    }
+    let suite = suite.size([("batch_size", "10")]).size([("batch_size", "1000")]).max_stops(20).live();
+    let report = suite.requests_ahead(80).run().await;
+    println!("{report}");
+    report.assert_passed();
 }

@@ -1,6 +1,6 @@
 //! The conformance suite on the OSI PI source: over the simulator, and over a PI Web API of your own.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use lakeflow_connect::{
@@ -13,6 +13,8 @@ use lakeflow_simulators::{
     faults::{self, FaultRule, RetryAfter, When},
     osipi::{AfChange, Change, Config, RunningServer, Server, Spelling, Ticks},
 };
+
+use crate::dev_config::dev_config;
 
 const PASSWORD: &str = "marker-password-4T";
 const NOW: &str = "2026-03-18T12:00:00Z";
@@ -205,20 +207,11 @@ async fn deletions_begin_before_the_first_row() {
     assert_eq!(report.to_string().matches("deleted after they were read").count(), 2, "{report}");
 }
 
-/// The example file, filled in, beside itself and ignored by git.
-fn dev_config() -> Option<Options> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sources/osipi/configs/dev_config.json");
-    let text = fs::read_to_string(path).ok()?;
-    let members: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
-    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Some(members.into_iter().map(|(name, value)| (name, text(value))).collect())
-}
-
 /// `LAKEFLOW_PI_TABLES` names the tables; `LAKEFLOW_PI_TAGS` the tags of recorded values.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs sources/osipi/configs/dev_config.json"]
 async fn your_own_pi_web_api_is_read_without_loss() {
-    let options = dev_config().expect("write dev_config.json first: see docs/testing.md");
+    let options = dev_config("osipi");
     let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let mut suite = Suite::registered(&Registry::builtin(), "osipi", options, Context::new()).unwrap();
     for name in variable("LAKEFLOW_PI_TABLES", "pi_dataservers,pi_assetservers,pi_assetdatabases,pi_system").split(',')

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 use url::form_urlencoded;
 
 use super::{
     config::{Connection, WantedDialect},
-    dialect::{Dialect, Query},
+    dialect::{Dialect, Query, Spoken},
     faults,
+    freshness::{AT_LEAST, Seen},
     ipc::{self, Answer},
 };
 use crate::{
@@ -31,7 +32,8 @@ const NO_TABLE: &str = "lakeflow-connect.asks-for-the-dialect";
 #[derive(Clone, Debug)]
 pub(super) struct LanceClient {
     pub(super) http: HttpClient,
-    dialect: Arc<OnceCell<Dialect>>,
+    spoken: Arc<Spoken>,
+    pub(super) seen: Seen,
     pub(super) namespace: Arc<[String]>,
     clock: Arc<dyn Clock>,
     headers: Arc<[(&'static str, String)]>,
@@ -141,7 +143,8 @@ impl LanceClient {
             .build()?;
         Ok(Self {
             http,
-            dialect: Arc::new(OnceCell::new_with(known)),
+            spoken: Arc::new(Spoken::new(known)),
+            seen: Seen::default(),
             namespace: connection.namespace.clone().into(),
             clock: Arc::clone(&context.clock),
             headers: headers.into(),
@@ -163,7 +166,11 @@ impl LanceClient {
             tracing::debug!(?dialect, "the server's dialect");
             Ok(dialect)
         };
-        self.dialect.get_or_try_init(ask).await.copied()
+        self.spoken.or_ask(ask).await
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     async fn send(&self, mut request: Request) -> Result<Response> {
@@ -200,8 +207,18 @@ impl LanceClient {
         // A refusal that was read by the client itself: what it said stands in the error.
         let response = self.send(request).await.map_err(|error| faults::about(error, table))?;
         match response.status() {
-            200..=299 => Ok(response),
+            200..=299 => {
+                self.note(table, &response);
+                Ok(response)
+            }
             _ => Err(self.refusal(&response, table, version)),
+        }
+    }
+
+    /// Branches count their versions for themselves.
+    fn note(&self, table: &str, response: &Response) {
+        if self.branch.is_none() {
+            self.seen.note_of(table, response);
         }
     }
 
@@ -209,15 +226,34 @@ impl LanceClient {
         parse(self.ask(table, what, body, None).await?.body(), what).map_err(|error| error.with("table", table))
     }
 
-    /// As [`LanceClient::ask_json`], of a node of LanceDB Cloud that knows all that was committed until now.
+    /// As [`LanceClient::ask_json`], of a node of LanceDB Cloud that knows all that was committed until now, as far as clocks
+    /// agree, and in any case what it or another node has told before.
     async fn ask_fresh<T: for<'de> Deserialize<'de>>(&self, table: &str, what: &str) -> Result<T> {
-        let request = self.http.post(table_path(table, what)).idempotent(true).json(&self.on(json!({})));
-        let now = self.clock.now().to_rfc3339();
-        let response = self.send(accepting(request.header("x-lancedb-min-timestamp", now))).await?;
+        let newest = self.seen.newest(table).filter(|_| self.branch.is_none());
+        let response = match self.answer_of_now(table, what, newest).await {
+            // Nobody has that version: the table was dropped and created again.
+            Err(error) if newest.is_some() && error.kind() == ErrorKind::Unavailable => {
+                self.seen.forget(table);
+                self.answer_of_now(table, what, None).await?
+            }
+            answered => answered?,
+        };
         match response.status() {
-            200..=299 => parse(response.body(), what).map_err(|error| error.with("table", table)),
+            200..=299 => {
+                self.note(table, &response);
+                parse(response.body(), what).map_err(|error| error.with("table", table))
+            }
             _ => Err(self.refusal(&response, table, None)),
         }
+    }
+
+    async fn answer_of_now(&self, table: &str, what: &str, at_least: Option<u64>) -> Result<Response> {
+        let request = self.http.post(table_path(table, what)).idempotent(true).json(&self.on(json!({})));
+        let mut request = accepting(request.header("x-lancedb-min-timestamp", self.now().to_rfc3339()));
+        if let Some(version) = at_least {
+            request = request.header(AT_LEAST, version.to_string());
+        }
+        self.send(request).await.map_err(|error| faults::about(error, table))
     }
 
     /// The latest version of a table.
@@ -303,29 +339,36 @@ impl LanceClient {
     /// [`Config`](ErrorKind::Config) for what the server cannot do; [`OffsetExpired`](ErrorKind::OffsetExpired) for a version
     /// that is not kept; [`NotFound`](ErrorKind::NotFound) for a table that there is not; those of the HTTP client.
     pub(super) async fn query(&self, table: &str, query: &Query) -> Result<Asked> {
-        let body = self.on(query.body(self.dialect().await?)?);
-        let request = accepting(self.http.post(table_path(table, "query/")).idempotent(true).json(&body));
-        let response = match self.send(request).await {
-            Ok(response) => response,
-            // A refusal that was read by the client itself: what it said stands in the error.
-            Err(error) => return too_large_or(error, table),
-        };
-        let status = response.status();
-        if (200..300).contains(&status) {
-            return Answer::of(response.into_body()).map(Asked::Answer).map_err(|error| error.with("table", table));
+        loop {
+            let dialect = self.dialect().await?;
+            let body = self.on(query.body(dialect)?);
+            let request = accepting(self.http.post(table_path(table, "query/")).idempotent(true).json(&body));
+            let response = match self.send(request).await {
+                Ok(response) => response,
+                // A refusal that was read by the client itself: what it said stands in the error.
+                Err(error) => return too_large_or(error, table),
+            };
+            let status = response.status();
+            if (200..300).contains(&status) {
+                self.note(table, &response);
+                return Answer::of(response.into_body()).map(Asked::Answer).map_err(|error| error.with("table", table));
+            }
+            if faults::is_other_form(status, response.body()) && self.spoken.correct(dialect) {
+                continue;
+            }
+            let error = self.refusal(&response, table, query.version);
+            let is_too_large = faults::is_too_large(status, response.body());
+            return if is_too_large { Ok(Asked::TooLarge(error)) } else { Err(error) };
         }
-        let error = self.refusal(&response, table, query.version);
-        Ok(match faults::is_too_large(status, response.body()) {
-            true => Asked::TooLarge(error),
-            false => return Err(error),
-        })
     }
 }
 
 /// Sorts out the refusals that less rows would not meet.
 fn too_large_or(error: Error, table: &str) -> Result<Asked> {
     let status = error.get("status").and_then(|status| status.parse().ok()).unwrap_or(0);
-    let is_too_large = faults::is_too_large(status, error.get("detail").unwrap_or_default().as_bytes());
+    let is_too_large = faults::is_too_large(status, error.get("detail").unwrap_or_default().as_bytes())
+        // What the client itself does not take.
+        || error.get("max_body_bytes").is_some();
     let error = faults::about(error, table);
     if is_too_large { Ok(Asked::TooLarge(error)) } else { Err(error) }
 }

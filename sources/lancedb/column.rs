@@ -60,11 +60,17 @@ impl Reached {
         };
         let rows = snapshot.count(None).await?;
         let later = snapshot.count(Some(compared(Comparison::AtLeast))).await?;
-        if rows.saturating_sub(later) > base.rows.saturating_sub(self.ties) {
+        let (below, read) = (rows.saturating_sub(later), base.rows.saturating_sub(self.ties));
+        if below > read {
             return Err(late("rows were added with no value, or one below what was read", snapshot, &self.name));
         }
         if keyed {
             return Ok(compared(Comparison::AtLeast));
+        }
+        if below < read {
+            // A row that was changed would be there twice.
+            return Err(late("rows that were read were changed or deleted", snapshot, &self.name)
+                .help("set primary_keys to follow changes, or reset the table's state"));
         }
         if self.last.is_some() && snapshot.count(Some(compared(Comparison::Equal))).await? != self.ties {
             return Err(late("rows with the last value that was read were added or removed", snapshot, &self.name));

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     changes::has_stable_ids,
@@ -26,11 +28,16 @@ use crate::{
     registry::Context,
 };
 
+/// How long a listing is good enough to look for near names in.
+const LISTED_FOR: TimeDelta = TimeDelta::seconds(60);
 /// Versions whose ids were looked at; more are forgotten.
 const MOST_KNOWN: usize = 10_000;
 
 /// Whether rows keep their ids, by table, version and fingerprint.
 type KeepsIds = HashMap<(String, u64, String), Option<bool>>;
+
+/// Names of tables, and when they were listed.
+type Listed = Option<(DateTime<Utc>, Vec<String>)>;
 
 /// A connection to a server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +46,8 @@ pub(super) struct LanceDbConnection {
     pub(super) parallelism: usize,
     max_tables: usize,
     keeps_ids: Arc<Mutex<KeepsIds>>,
+    /// The last listing, and when it was asked for.
+    listed: Arc<AsyncMutex<Listed>>,
     pub(super) trips: Trips,
 }
 
@@ -64,12 +73,20 @@ impl LanceDbConnection {
             parallelism: connection.parallelism,
             max_tables: connection.max_tables,
             keeps_ids: Arc::default(),
+            listed: Arc::default(),
             trips: Trips::default(),
         })
     }
 
+    /// All tables, asked for anew.
+    ///
+    /// # Errors
+    /// As [`LanceClient::tables`].
     pub(super) async fn tables(&self) -> Result<Vec<String>> {
-        self.client.tables(self.max_tables).await
+        let mut listed = self.listed.lock().await;
+        let tables = self.client.tables(self.max_tables).await?;
+        *listed = Some((self.client.now(), tables.clone()));
+        Ok(tables)
     }
 
     /// Opens a table at a version, else at the one that the options name, else at its latest.
@@ -164,15 +181,24 @@ impl LanceDbConnection {
     /// As [`State::decode`], and for options that cannot be used.
     pub(super) fn state(&self, table: &TableRef, offset: Option<&Offset>) -> Result<Option<State>> {
         let options = TableOptions::parse(&table.options)?;
-        offset.map(|offset| State::decode(offset, &table.name, &options)).transpose()
+        let state = offset.map(|offset| State::decode(offset, &table.name, &options)).transpose()?;
+        if let (Some(mark), None) = (state.as_ref().and_then(State::last), &options.branch) {
+            self.client.seen.note(&table.name, mark.version);
+        }
+        Ok(state)
     }
 
     /// Says which names are near one that there is not.
     async fn with_near_names(&self, table: &str, error: Error) -> Error {
-        match self.tables().await {
-            Ok(tables) => Error::unknown("table", table, tables.iter().map(String::as_str)),
-            Err(_) => error,
+        let unknown = |tables: &[String]| Error::unknown("table", table, tables.iter().map(String::as_str));
+        if let Some((at, tables)) = self.listed.lock().await.as_ref()
+            && self.client.now() - *at < LISTED_FOR
+            // Else it was dropped since.
+            && !tables.iter().any(|listed| listed == table)
+        {
+            return unknown(tables);
         }
+        self.tables().await.map_or(error, |tables| unknown(&tables))
     }
 }
 

@@ -1,6 +1,9 @@
 //! The two forms of requests: that of LanceDB Cloud, and that of the Lance REST Namespace.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -11,6 +14,52 @@ pub(super) enum Dialect {
     Cloud,
     /// Servers of the Lance REST Namespace.
     Namespace,
+}
+
+impl Dialect {
+    fn other(self) -> Self {
+        match self {
+            Self::Cloud => Self::Namespace,
+            Self::Namespace => Self::Cloud,
+        }
+    }
+}
+
+/// What a server speaks: as the user says, else found out with one question, and corrected at most once.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    found: OnceCell<Dialect>,
+    is_given: bool,
+    /// The question misled.
+    is_other: AtomicBool,
+}
+
+impl Spoken {
+    pub(super) fn new(given: Option<Dialect>) -> Self {
+        Self { found: OnceCell::new_with(given), is_given: given.is_some(), is_other: AtomicBool::new(false) }
+    }
+
+    /// The dialect; `ask` finds it out, once.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub(super) async fn or_ask<F: Future<Output = Result<Dialect>>>(&self, ask: impl FnOnce() -> F) -> Result<Dialect> {
+        let found = *self.found.get_or_try_init(ask).await?;
+        Ok(if self.is_other.load(Ordering::Acquire) { found.other() } else { found })
+    }
+
+    /// Goes over to the other dialect after the server refused this one; whether the request may be said again.
+    pub(super) fn correct(&self, refused: Dialect) -> bool {
+        if self.is_given {
+            return false;
+        }
+        let is_first = !self.is_other.swap(true, Ordering::AcqRel);
+        if is_first {
+            tracing::warn!(spoken = ?refused, now = ?refused.other(), "the server reads the other form of requests; set 'dialect'");
+        }
+        // Another request may have been refused first, in the same words.
+        is_first || self.found.get() == Some(&refused)
+    }
 }
 
 /// The largest number that requests of the Namespace hold.
@@ -121,6 +170,17 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_dialect_that_was_found_is_corrected_once_and_one_that_was_given_never() {
+        let found = Spoken::new(None);
+        assert_eq!(found.or_ask(|| async { Ok(Dialect::Cloud) }).await.unwrap(), Dialect::Cloud);
+        assert!(found.correct(Dialect::Cloud) && found.correct(Dialect::Cloud), "two requests under way");
+        assert_eq!(found.or_ask(|| async { Ok(Dialect::Cloud) }).await.unwrap(), Dialect::Namespace);
+        assert!(!found.correct(Dialect::Namespace));
+        let given = Spoken::new(Some(Dialect::Cloud));
+        assert!(!given.correct(Dialect::Cloud));
+    }
 
     #[test]
     fn a_scan_needs_no_vector_in_either_dialect() {

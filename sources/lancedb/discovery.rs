@@ -69,7 +69,7 @@ impl LanceClient {
                 if is_name(&name, 128) {
                     found.insert(namespace.iter().cloned().chain([name]).collect::<Vec<_>>().join(DELIMITER));
                 } else {
-                    tracing::warn!(namespace = %namespace.join(DELIMITER), "a table is left out: its name is not one that servers allow");
+                    left_out("table", namespace, &name);
                 }
             }
             if found.len() > most {
@@ -82,11 +82,20 @@ impl LanceClient {
         Ok(())
     }
 
+    /// The namespaces in a namespace; none where the server does not know any.
     async fn namespaces_of(&self, namespace: &[String]) -> Result<Vec<String>> {
-        if self.dialect().await? == Dialect::Cloud && self.namespace.is_empty() {
-            // LanceDB Cloud has databases in place of namespaces.
-            return Ok(Vec::new());
+        let may_lack = namespace.is_empty() && self.dialect().await? == Dialect::Cloud;
+        match self.listed_namespaces(namespace).await {
+            // What a server says that has databases in place of namespaces.
+            Err(error) if may_lack && matches!(error.get("status"), Some("404" | "405" | "406" | "501")) => {
+                tracing::debug!("the server does not list namespaces: it has none");
+                Ok(Vec::new())
+            }
+            listed => listed,
         }
+    }
+
+    async fn listed_namespaces(&self, namespace: &[String]) -> Result<Vec<String>> {
         let path = format!("v1/namespace/{}/list", id_of(namespace));
         let mut found = BTreeSet::new();
         let mut pages = Pages::default();
@@ -95,12 +104,28 @@ impl LanceClient {
             let before = found.len();
             let last = page.namespaces.last().cloned();
             let full = page.namespaces.len() >= PAGE;
-            found.extend(page.namespaces.into_iter().filter(|name| is_name(name, 64)));
+            for name in page.namespaces {
+                if is_name(&name, 64) {
+                    found.insert(name);
+                } else {
+                    left_out("namespace", namespace, &name);
+                }
+            }
             let token = page.page_token.filter(|token| !token.is_empty());
             pages.go_on(token.or(last.filter(|_| full && found.len() > before)));
         }
         Ok(found.into_iter().collect())
     }
+}
+
+/// A name that could not stand in an address is told, and not dropped without a word.
+fn left_out(what: &'static str, namespace: &[String], name: &str) {
+    tracing::warn!(
+        what,
+        ?name,
+        namespace = %namespace.join(DELIMITER),
+        "left out: its name is not one that servers allow (letters, digits and _.-)"
+    );
 }
 
 /// Where a listing goes on; the empty token is its beginning.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind};
 
 /// Longest text of the server in an error.
-const LONGEST: usize = 500;
+const LONGEST: usize = 200;
 
 /// Where to look when a question was at fault.
 const LOOK_AT: &str = "look at the options 'filter', 'columns' and those of the search";
@@ -38,30 +38,87 @@ const OF_THE_REQUEST: &[&str] = &[
 ];
 
 /// What a 500 says when the answer is too large to be built.
-const TOO_LARGE: &[&str] = &["offset overflow", "Offset overflow"];
+const TOO_LARGE: &[&str] = &["offset overflow", "Offset overflow", OVERFLOW];
+/// That in our words.
+const OVERFLOW: &str = "the answer is larger than the server can build";
+
+/// What servers say of a request that they cannot do, and that in our words: theirs may hold values of rows, paths and code.
+const CAUSES: &[(&str, &str)] = &[
+    ("offset overflow", OVERFLOW),
+    ("Offset overflow", OVERFLOW),
+    ("Failed to deserialize", "the server does not read requests of this form: is 'dialect' right?"),
+    ("No field named", "the table has no column of this name"),
+    ("FieldNotFound", "the table has no column of this name"),
+    ("Divide by zero", "a number is divided by zero"),
+    ("Cannot cast", "a value does not fit the type that it is made or compared with"),
+    ("Cast error", "a value does not fit the type that it is made or compared with"),
+    ("cannot be cast", "a value does not fit the type that it is made or compared with"),
+    ("type mismatch", "a value does not fit the type that it is made or compared with"),
+    ("inverted index", "words are found by a full-text index, which the columns do not have"),
+    ("INVERTED", "words are found by a full-text index, which the columns do not have"),
+    ("parsing statement", "the filter cannot be parsed"),
+    ("ParserError", "the filter cannot be parsed"),
+    ("could not convert to literal", "a value does not fit the type that it is made or compared with"),
+    ("resolving filter", "the filter does not fit the table"),
+    ("Error applying filter", "the filter cannot be applied to the rows"),
+    ("dimension", "the vector is not as long as those of the column"),
+    ("not supported", "the server does not support this"),
+];
 
 /// Whether a server that answers like this speaks the Namespace's dialect: its errors are JSON with a number.
 pub(super) fn is_namespace_error(body: &[u8]) -> bool {
     written(body).is_some_and(|written| written.code.is_some())
 }
 
+/// Whether a refusal says that the request has another form than the server reads: that of the other dialect.
+pub(super) fn is_other_form(status: u16, body: &[u8]) -> bool {
+    let is_form = has(body, &["deserialize", "invalid type", "invalid length", "missing field"]);
+    status == 400 && is_form && has(body, &["vector", "columns", "full_text_query"])
+}
+
 fn written(body: &[u8]) -> Option<Written> {
     serde_json::from_slice(body).ok()
 }
 
-/// What the body of an error says, in one line and without the server's paths.
-pub(super) fn detail(body: &[u8]) -> Option<String> {
-    let text = match written(body) {
+/// What an error says, in one line: never a value of a row, a path of the server or a place in its code.
+///
+/// What servers say of a request that they cannot do (400 and 500) may repeat all of these. Of it only known causes are told.
+pub(super) fn detail(status: u16, body: &[u8]) -> Option<String> {
+    if body.trim_ascii_start().starts_with(b"<") {
+        return Some("an HTML page, not an answer of a LanceDB server".to_owned());
+    }
+    let written = written(body);
+    let code = written.as_ref().and_then(|written| written.code);
+    if matches!(status, 400 | 500) {
+        let cause = CAUSES.iter().find(|(theirs, _)| has(body, &[theirs]));
+        return cause.map(|(_, ours)| (*ours).to_owned()).or(code.map(|code| format!("code {code} of the Namespace")));
+    }
+    let text = match written {
         Some(written) => written.error?,
         None => String::from_utf8(body.to_vec()).ok()?,
     };
-    if text.trim_start().starts_with('<') {
-        return Some("an HTML page, not an answer of a LanceDB server".to_owned());
-    }
-    let text = text.split(", /").next().unwrap_or_default();
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = without_quotes_and_paths(&text);
     (!line.is_empty()).then_some(line)
+}
+
+/// The text in one short line, with a mark for what stands in quotes, and for paths.
+fn without_quotes_and_paths(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let is_word = shown.chars().next_back().is_some_and(char::is_alphanumeric);
+        match c {
+            '\'' if is_word => shown.push(c),
+            '\'' | '"' | '`' => {
+                shown.push('…');
+                _ = rest.by_ref().find(|end| *end == c);
+            }
+            c if c.is_control() => shown.push(' '),
+            c => shown.push(c),
+        }
+    }
+    let words = shown.split_whitespace().map(|word| if word.contains(['/', '\\']) { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
 }
 
 /// Whether asking again is of no use, whatever the status says.
@@ -106,7 +163,7 @@ pub(super) fn of(status: u16, body: &[u8], table: &str, version: Option<u64>) ->
         _ => Error::new(ErrorKind::Protocol, "the server refused"),
     };
     let error = error.with("table", table).with("status", status);
-    match detail(body) {
+    match detail(status, body) {
         Some(detail) => error.with("detail", detail),
         None => error,
     }
@@ -135,7 +192,7 @@ mod tests {
         assert!(is_too_large(500, b"Arrow error: Offset overflow error") && is_too_large(413, b""));
         let error = of(500, filter, "people", Some(3));
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert_eq!(error.get("detail"), Some("lance error: Invalid user input: Schema error: No field named q."));
+        assert_eq!(error.get("detail"), Some("the table has no column of this name"));
     }
 
     #[test]
@@ -152,12 +209,33 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_the_server_are_one_short_line() {
+    fn of_a_request_that_failed_only_the_cause_is_told() {
+        let body = br#"{"error":"Execution { message: \"Cast error: Cannot cast string 'MARKER' to value of Int64 type, /MARKER/x.lance, /rustc/x.rs:1\"","code":18}"#;
+        let cause = "a value does not fit the type that it is made or compared with";
+        assert_eq!(detail(500, body).as_deref(), Some(cause));
+        assert_eq!(detail(400, b"Cannot cast MARKER").as_deref(), Some(cause));
+        assert_eq!(detail(500, br#"{"error":"MARKER","code":18}"#).as_deref(), Some("code 18 of the Namespace"));
+        assert_eq!(detail(500, b"MARKER"), None);
+        assert!(is_other_form(400, b"Failed to deserialize the JSON body: vector: invalid length 0"));
+        assert!(!is_other_form(500, b"invalid type: vector") && !is_other_form(400, b"Duplicate column name"));
+        let overflow = detail(500, b"Arrow error: Offset overflow error").unwrap();
+        assert!(is_too_large(500, overflow.as_bytes()) && is_final(500, overflow.as_bytes()));
+    }
+
+    #[test]
+    fn other_texts_of_the_server_are_one_short_line_without_quotes_and_paths() {
         let long = format!("a\nb\u{7}{}", "x".repeat(600));
-        let detail = detail(long.as_bytes()).unwrap();
-        assert!(detail.starts_with("a b x") && detail.len() <= LONGEST && !detail.contains('\n'));
-        assert_eq!(super::detail(b"<html>"), Some("an HTML page, not an answer of a LanceDB server".to_owned()));
-        assert_eq!(super::detail(b""), None);
+        let line = detail(429, long.as_bytes()).unwrap();
+        assert!(line.starts_with("a b x") && line.len() <= LONGEST && !line.contains('\n'));
+        for (text, shown) in [
+            ("Table 'MARKER x' wasn't found at /data/MARKER.lance", "Table … wasn't found at …"),
+            ("see \"MARKER and the rest", "see …"),
+            (r"C:\MARKER `MARKER`, gone", "… …, gone"),
+        ] {
+            assert_eq!(detail(404, text.as_bytes()).as_deref(), Some(shown));
+        }
+        assert_eq!(detail(403, b" <html>"), Some("an HTML page, not an answer of a LanceDB server".to_owned()));
+        assert_eq!(detail(404, b""), None);
         assert!(is_namespace_error(br#"{"error":"x","code":4}"#) && !is_namespace_error(b"not found"));
     }
 }

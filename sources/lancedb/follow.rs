@@ -183,7 +183,7 @@ mod tests {
     fn follow(options: &[(&str, &str)], keeps_ids: Option<bool>) -> Result<Followed> {
         let fields = ["id", "at"].map(|name| Field::new(name, DataType::Int64, true));
         let mut given = Options::new();
-        options.iter().for_each(|(name, value)| given.insert(*name, *value));
+        options.iter().chain(&[("primary_keys", "id")]).for_each(|(name, value)| given.insert(*name, *value));
         Followed::of("people", &Schema::new(fields.to_vec()), &TableOptions::parse(&given)?, keeps_ids)
     }
 

@@ -251,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn another_schema_in_the_middle_is_an_error() {
+        let other = RecordBatch::try_from_iter([("id", Arc::new(StringArray::from(vec!["MARKER"])) as Arc<dyn Array>)]);
+        let other = other.unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), other.schema_ref()).unwrap();
+        writer.write(&other).unwrap();
+        let other = writer.into_inner().unwrap();
+        let first = stream(&[batch(3)]);
+        // Both without the end mark of the first, and the second with its schema.
+        let body = [&first[..first.len() - 8], &other].concat();
+        let error = Answer::of(body.into()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert!(!format!("{error} {error:?}").contains("MARKER"), "{error:?}");
+    }
+
+    #[test]
     fn lists_keep_their_nulls() {
         let answer = Answer::of(file(&[batch(4)], IpcWriteOptions::default()).into()).unwrap();
         let vectors = answer.batches[0].column(2).as_fixed_size_list();

@@ -1,6 +1,6 @@
 //! Which columns tell one row from another.
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 
 use super::config::TableOptions;
 use crate::error::{Error, Result};
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 const MARK: &str = "lance-schema:unenforced-primary-key";
 /// Its place in the key.
 const PLACE: &str = "lance-schema:unenforced-primary-key:position";
-/// Names that keys usually have.
-const USUAL: [&str; 5] = ["id", "_id", "uuid", "pk", "key"];
 
-/// The key columns of a table: as the options say, as the schema is marked, or by name; none when nothing tells.
+/// The key columns of a table: as the options say, else as the schema is marked; none when nothing tells.
+///
+/// A name is not enough: servers keep no key, and rows that share one would replace each other.
 ///
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) for a column of the options that there is not.
@@ -27,15 +27,8 @@ pub(super) fn primary_keys(table: &str, schema: &Schema, options: &TableOptions)
         return Ok(options.primary_keys.clone());
     }
     let mut marked: Vec<_> = schema.fields().iter().filter(|field| is_marked(field)).collect();
-    if !marked.is_empty() {
-        marked.sort_by_key(|field| place(field));
-        return Ok(marked.into_iter().map(|field| field.name().clone()).collect());
-    }
-    let name = table.rsplit('$').next().unwrap_or(table);
-    let singular = name.strip_suffix('s').unwrap_or(name);
-    let usual = USUAL.map(str::to_owned).into_iter().chain([format!("{name}_id"), format!("{singular}_id")]);
-    let found = usual.into_iter().find(|usual| schema.field_with_name(usual).is_ok_and(can_be_key));
-    Ok(found.into_iter().collect())
+    marked.sort_by_key(|field| place(field));
+    Ok(marked.into_iter().map(|field| field.name().clone()).collect())
 }
 
 fn is_marked(field: &Field) -> bool {
@@ -46,15 +39,10 @@ fn place(field: &Field) -> u32 {
     field.metadata().get(PLACE).and_then(|place| place.parse().ok()).unwrap_or(u32::MAX)
 }
 
-fn can_be_key(field: &Field) -> bool {
-    matches!(
-        field.data_type(),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::FixedSizeBinary(_)
-    ) || field.data_type().is_integer()
-}
-
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::DataType;
+
     use super::*;
     use crate::options::Options;
 
@@ -68,14 +56,13 @@ mod tests {
     }
 
     #[test]
-    fn options_come_before_marks_and_marks_before_names() {
-        let field = |name: &str, data_type| Field::new(name, data_type, true);
-        let fields = vec![field("id", DataType::Int64), marked("b", "2"), marked("a", "1")];
+    fn options_come_before_marks_and_a_name_alone_is_no_key() {
+        let id = Field::new("id", DataType::Int64, false);
+        let fields = vec![id.clone(), marked("b", "2"), marked("a", "1")];
         let none = Options::new();
         assert_eq!(keys("t", fields.clone(), &none).unwrap(), ["a", "b"]);
         assert_eq!(keys("t", fields.clone(), &Options::new().with("primary_keys", "id")).unwrap(), ["id"]);
         assert!(keys("t", fields, &Options::new().with("primary_keys", "ID")).is_err());
-        assert_eq!(keys("ns$items", vec![field("item_id", DataType::Utf8)], &none).unwrap(), ["item_id"]);
-        assert!(keys("t", vec![field("id", DataType::Float64)], &none).unwrap().is_empty());
+        assert!(keys("t", vec![id], &none).unwrap().is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! The rows of a snapshot, page by page.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, UInt64Array},
@@ -25,6 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const ROW_ID: &str = "_rowid";
 /// The most rows that the Namespace's requests can skip.
 const MOST_SKIPPED: u64 = i32::MAX as u64;
+/// Rows that are not worth a look at their sizes.
+const FEW: u64 = 64;
 
 /// Rows of one page.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +66,12 @@ impl Snapshot {
         from: u64,
         total: u64,
     ) -> Result<BoxStream<'static, Result<Page>>> {
-        Ok(match self.scan_of(total).await? {
+        let scan = self.scan_of(total).await?;
+        // A server that answers searches only cannot be asked for rows to look at.
+        if scan != ScanMode::DummyVector && total.saturating_sub(from) > FEW {
+            self.look_at_sizes().await?;
+        }
+        Ok(match scan {
             ScanMode::DummyVector => NeighbourPages::new(&self)?.pages(self, condition, from, total),
             ScanMode::RowRange => range_pages(self, condition, from, total),
             ScanMode::Offset | ScanMode::Auto => self.offset_pages(condition, from, total),
@@ -92,17 +99,21 @@ impl Snapshot {
             Ok(filter) => filter,
             Err(error) => return stream::once(async { Err(error) }).boxed(),
         };
-        let sizer = std::sync::Arc::clone(&self.sizer);
-        let spans = stream::unfold(from, move |offset| {
-            let rows = sizer.rows().min(total - offset.min(total));
+        let sizer = Arc::clone(&self.sizer);
+        let span = move |offset: u64| sizer.rows().min(total.saturating_sub(offset));
+        // The first page tells how large rows are: the others are under way once it is there.
+        let alone = if self.sizer.begins() { span(from) } else { 0 };
+        let spans = stream::unfold(from + alone, move |offset| {
+            let rows = span(offset);
             async move { (rows > 0).then_some(((offset, rows), offset + rows)) }
         });
         let snapshot = self.clone();
-        let fetched = spans.map(move |(offset, rows)| {
+        let fetch = move |(offset, rows)| {
             let (snapshot, filter) = (snapshot.clone(), filter.clone());
             async move { snapshot.offset_page(filter, offset, rows).await }
-        });
-        let pages = fetched.buffered(self.parallelism).boxed();
+        };
+        let first = stream::iter((alone > 0).then_some((from, alone))).then(fetch.clone());
+        let pages = first.chain(spans.map(fetch).buffered(self.parallelism)).boxed();
         if self.is_strict { each_row_once(pages, self.table.clone()) } else { pages }
     }
 
@@ -147,6 +158,7 @@ impl Snapshot {
                 .with("row", offset)
                 .help("one row is larger than the server can answer: leave columns out"));
         }
+        self.sizer.refuse(rows);
         tracing::debug!(table = %self.table, rows, "a page was too large for the server: asked for in halves");
         Ok(rows / 2)
     }

@@ -42,7 +42,8 @@ pub(super) async fn plan(connection: &LanceDbConnection, request: ReadRequest) -
     if scan == ScanMode::DummyVector || opened.options.query.is_search() {
         return Ok(vec![request]);
     }
-    let rows = opened.snapshot.sizer.rows().saturating_mul(PAGES);
+    opened.snapshot.look_at_sizes().await?;
+    let rows = opened.snapshot.sizer.expected().saturating_mul(PAGES);
     let mut parts = Vec::new();
     let mut next = request.clone();
     let mut sent = rows;

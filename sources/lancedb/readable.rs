@@ -16,23 +16,31 @@ const BLOB_KEY: &str = "lance-encoding:blob";
 const EXTENSION_KEY: &str = "ARROW:extension:name";
 const BLOB_EXTENSION: &str = "lance.blob.v2";
 
+/// What an answer of one row tells.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    pub(super) schema: SchemaRef,
+    /// Bytes of the row; 0 when there is none.
+    pub(super) row_bytes: u64,
+}
+
 /// The columns of a table as a query answers them, without those that are left out.
 #[derive(Clone, Debug)]
 pub(super) struct Readable {
-    pub(super) schema: SchemaRef,
+    pub(super) probe: Probe,
     /// Whether these are all, so that a request need not name them.
     pub(super) is_all: bool,
 }
 
 impl Readable {
-    /// Asks for the columns of a version.
+    /// Asks for the columns of a version. One that has a backtick in its name cannot be read by servers: without `columns` it is
+    /// left out with a warning.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when a column that is to be read has a backtick in its name, which servers cannot read;
-    /// those of the client.
+    /// [`Config`](ErrorKind::Config) when such a column was asked for; those of the client.
     pub(super) async fn of(client: &LanceClient, table: &str, version: u64, options: &TableOptions) -> Result<Self> {
-        let asked = schema(client, table, version, None).await;
-        let (schema, mut is_all) = match asked {
+        let asked = probe(client, table, version, None).await;
+        let (Probe { schema, row_bytes }, mut is_all) = match asked {
             Err(error) if error.kind() == ErrorKind::Config => {
                 (without_backticks(client, table, version, options, error).await?, false)
             }
@@ -42,12 +50,12 @@ impl Readable {
             schema.fields().iter().filter(|field| !(options.skips_blobs() && is_blob(field))).cloned().collect();
         is_all &= kept.len() == schema.fields().len();
         let schema = Arc::new(Schema::new_with_metadata(kept, schema.metadata().clone()));
-        Ok(Self { schema, is_all })
+        Ok(Self { probe: Probe { schema, row_bytes }, is_all })
     }
 
     /// Their names, to be asked for one by one.
     pub(super) fn names(&self) -> Vec<String> {
-        self.schema.fields().iter().map(|field| field.name().clone()).collect()
+        self.probe.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 }
 
@@ -55,16 +63,16 @@ impl Readable {
 ///
 /// # Errors
 /// Those of the client.
-pub(super) async fn schema(
+pub(super) async fn probe(
     client: &LanceClient,
     table: &str,
     version: u64,
     columns: Option<Vec<String>>,
-) -> Result<SchemaRef> {
+) -> Result<Probe> {
     // One row, and not none: a limit of 0 means no limit.
     let query = Query { version: Some(version), limit: 1, columns, ..Query::default() };
     match client.query(table, &query).await? {
-        Asked::Answer(answer) => Ok(answer.schema),
+        Asked::Answer(answer) => Ok(Probe { row_bytes: answer.bytes() as u64, schema: answer.schema }),
         Asked::TooLarge(error) => {
             Err(error.with("table", table).help("one row is larger than the server can answer: leave columns out"))
         }
@@ -78,17 +86,21 @@ async fn without_backticks(
     version: u64,
     options: &TableOptions,
     refused: Error,
-) -> Result<SchemaRef> {
+) -> Result<Probe> {
     let Ok(names) = client.column_names(table, version).await else { return Err(refused) };
     let (unreadable, readable): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.contains('`'));
-    let wanted = |name: &&String| options.columns.is_empty() || options.columns.contains(name);
-    match unreadable.iter().find(wanted) {
+    match unreadable.iter().find(|name| options.columns.contains(name)) {
         Some(name) => Err(Error::new(ErrorKind::Config, "the server cannot read a column with a backtick in its name")
             .with("table", table)
             .with("column", name)
             .help("choose the other columns with 'columns', or rename this one")),
         None if unreadable.is_empty() || readable.is_empty() => Err(refused),
-        None => schema(client, table, version, Some(readable)).await,
+        None => {
+            if options.columns.is_empty() {
+                tracing::warn!(table, columns = ?unreadable, "left out: the server cannot read columns with a backtick in their names");
+            }
+            probe(client, table, version, Some(readable)).await
+        }
     }
 }
 

@@ -183,6 +183,13 @@ pub(super) async fn since(
             let condition = same_columns.then(|| changed_between(base.version, to.version));
             return Ok(Since { condition, compare_with });
         }
+        (Place::Whole, Place::Versions(_)) if opened.followed.keys == [ROW_ID] && !opened.options.with_row_id => {
+            return Err(expired(
+                "rows were read without the ids by which they are followed from now on",
+                &snapshot.table,
+            )
+            .help("reset the table's state and remove its rows to read it in full again, or set primary_keys"));
+        }
         (Place::Whole, Place::Versions(_)) => {
             let older = connection.older(opened, base, Vec::new()).await?;
             if Absent::of(older, None, snapshot.clone(), By::Id).await?.next().await?.is_some() {

@@ -1,23 +1,19 @@
 //! A table at one version, and its rows page by page.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::{
-    client::{LanceClient, Version},
+    client::{Asked, LanceClient, Version},
     config::{QueryOptions, ScanMode, TableOptions, Verify},
+    dialect::Query,
     filter::{self, Names, Predicate},
-    readable::{Readable, schema},
+    readable::{Probe, Readable, probe},
+    sizer::Sizer,
     types::{Columns, Nanoseconds, TypeOptions},
 };
 use crate::error::{Error, Result};
-
-/// The most rows of a page.
-const MOST_ROWS: u64 = 10_000;
 
 /// A table at one version: every request names it, so that all see the same rows.
 #[derive(Clone, Debug)]
@@ -39,30 +35,6 @@ pub(super) struct Snapshot {
     pub(super) is_strict: bool,
     pub(super) query: QueryOptions,
     pub(super) sizer: Arc<Sizer>,
-}
-
-/// Rows of a page, out of what rows have turned out to need.
-#[derive(Debug)]
-pub(super) struct Sizer {
-    fixed: Option<u64>,
-    target: u64,
-    /// Bytes of a row, in hundredths.
-    row: AtomicU64,
-}
-
-impl Sizer {
-    pub(super) fn rows(&self) -> u64 {
-        self.fixed.unwrap_or_else(|| {
-            let row = self.row.load(Ordering::Relaxed).max(100);
-            (self.target * 100 / row).clamp(1, MOST_ROWS)
-        })
-    }
-
-    pub(super) fn learn(&self, bytes: usize, rows: usize) {
-        if rows > 0 {
-            self.row.store((bytes as u64).saturating_mul(100) / rows as u64, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Snapshot {
@@ -93,7 +65,7 @@ impl Snapshot {
             None => client.latest(table).await?,
         };
         let readable = Readable::of(&client, table, version.number, options).await?;
-        let whole = Arc::clone(&readable.schema);
+        let whole = Arc::clone(&readable.probe.schema);
         let selected = match &options.filter {
             Some(text) => Some(Predicate::Checked(filter::checked(text, Names(&whole))?)),
             None => None,
@@ -103,18 +75,13 @@ impl Snapshot {
         }
         let names = names(&whole, options, virtual_columns).or_else(|| (!readable.is_all).then(|| readable.names()));
         let read = match &names {
-            Some(names) => schema(&client, table, version.number, Some(names.clone())).await?,
-            None => Arc::clone(&whole),
+            Some(names) => probe(&client, table, version.number, Some(names.clone())).await?,
+            None => readable.probe,
         };
-        let columns = Columns::of(&read, options.types()).map_err(|error| error.with("table", table))?;
+        let columns = Columns::of(&read.schema, options.types()).map_err(|error| error.with("table", table))?;
         for name in columns.dropped() {
             tracing::warn!(table, column = name, "left out: Spark cannot store a struct without members");
         }
-        let sizer = Sizer {
-            fixed: options.batch_size.map(u64::from),
-            target: options.target_page_bytes as u64,
-            row: AtomicU64::new(u64::from(width(&read)) * 100),
-        };
         Ok(Self {
             client,
             table: table.to_owned(),
@@ -127,7 +94,7 @@ impl Snapshot {
             scan: options.scan_mode,
             is_strict: options.verify == Verify::Strict,
             query: options.query.clone(),
-            sizer: Arc::new(sizer),
+            sizer: Arc::new(sizer_of(&read, options)),
         })
     }
 
@@ -140,9 +107,10 @@ impl Snapshot {
             return Ok(self);
         }
         let names = names(&self.whole, options, added);
-        let read = schema(&self.client, &self.table, self.version.number, names.clone()).await?;
-        self.columns = Columns::of(&read, options.types()).map_err(|error| error.with("table", &self.table))?;
+        let read = probe(&self.client, &self.table, self.version.number, names.clone()).await?;
+        self.columns = Columns::of(&read.schema, options.types()).map_err(|error| error.with("table", &self.table))?;
         self.names = names;
+        self.sizer = Arc::new(sizer_of(&read, options));
         Ok(self)
     }
 
@@ -152,7 +120,7 @@ impl Snapshot {
     /// [`NotFound`](ErrorKind::NotFound), with near names, for a column that there is not.
     pub(super) fn narrowed(&self, wanted: &[String]) -> Result<Self> {
         let (columns, names) = self.columns.narrowed(wanted).map_err(|error| error.with("table", &self.table))?;
-        Ok(Self { columns, names: Some(names), ..self.clone() })
+        Ok(Self { columns, names: Some(names), sizer: Arc::new(self.sizer.anew()), ..self.clone() })
     }
 
     /// The same with one column, named as in Lance; timestamps of nanoseconds are whole numbers.
@@ -164,7 +132,9 @@ impl Snapshot {
         let field = self.whole.field_with_name(name).map_err(unknown)?;
         let server = Arc::new(Schema::new_with_metadata(vec![field.clone()], self.whole.metadata().clone()));
         let options = TypeOptions { nanoseconds: Nanoseconds::Numbers, ..TypeOptions::default() };
-        Ok(Self { columns: Columns::of(&server, options)?, names: Some(vec![name.to_owned()]), ..self.clone() })
+        let columns = Columns::of(&server, options)?;
+        let sizer = Arc::new(self.sizer.anew());
+        Ok(Self { columns, names: Some(vec![name.to_owned()]), sizer, ..self.clone() })
     }
 
     /// The same columns at another version, which nothing is asked of yet.
@@ -182,6 +152,21 @@ impl Snapshot {
         }
     }
 
+    /// Looks at some rows where they differ in size, so that the first page is not larger than it should be.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub(super) async fn look_at_sizes(&self) -> Result<()> {
+        let Some(limit) = self.sizer.sample() else { return Ok(()) };
+        let query =
+            Query { version: Some(self.version.number), limit, columns: self.names.clone(), ..Query::default() };
+        match self.client.query(&self.table, &query).await? {
+            Asked::Answer(answer) => self.sizer.sampled(answer.bytes(), answer.rows()),
+            Asked::TooLarge(_) => self.sizer.refuse(limit),
+        }
+        Ok(())
+    }
+
     /// How many rows a condition selects, beside the user's.
     ///
     /// # Errors
@@ -190,6 +175,10 @@ impl Snapshot {
         let filter = self.and(condition).map(|predicate| predicate.to_text()).transpose()?;
         self.client.count(&self.table, self.version.number, filter.as_deref()).await
     }
+}
+
+fn sizer_of(read: &Probe, options: &TableOptions) -> Sizer {
+    Sizer::new(&read.schema, read.row_bytes, options.batch_size, options.target_page_bytes)
 }
 
 /// The columns to name in requests; `None` for all of the table's own.
@@ -210,22 +199,4 @@ fn names(whole: &Schema, options: &TableOptions, virtual_columns: &[&str]) -> Op
         }
     }
     Some(names)
-}
-
-/// Bytes of a row before one was seen.
-fn width(schema: &Schema) -> u32 {
-    let widths = schema.fields().iter().map(|field| bytes_of(field.data_type()));
-    widths.fold(0_u32, u32::saturating_add)
-}
-
-fn bytes_of(data_type: &arrow::datatypes::DataType) -> u32 {
-    use arrow::datatypes::DataType as T;
-    match data_type {
-        T::FixedSizeList(element, size) => {
-            bytes_of(element.data_type()).saturating_mul(u32::try_from(*size).unwrap_or(1))
-        }
-        T::FixedSizeBinary(size) => u32::try_from(*size).unwrap_or(16),
-        T::Struct(fields) => fields.iter().map(|field| bytes_of(field.data_type())).fold(0, u32::saturating_add),
-        other => other.primitive_width().map_or(64, |width| width as u32),
-    }
 }

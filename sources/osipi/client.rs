@@ -47,7 +47,7 @@ impl PiClient {
             .settings(connection.http.clone())
             .clock(Arc::clone(&context.clock))
             .user_agent(connection.user_agent.as_ref().unwrap_or(&context.user_agent))
-            .error_detail(faults::detail)
+            .error_detail(|_, body| faults::detail(body))
             .answer_check(faults::in_answer)
             .build()?;
         Ok(Self { http, learned: Arc::default(), log: connection.debug_http })

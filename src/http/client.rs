@@ -32,8 +32,8 @@ use crate::{
     meter::Counters,
 };
 
-/// Makes a safe summary of an error's body, for the message: codes and texts of the protocol, never data.
-pub type ErrorDetail = fn(&[u8]) -> Option<String>;
+/// Makes a safe summary of an error's status and body, for the message: codes and texts of the protocol, never data.
+pub type ErrorDetail = fn(u16, &[u8]) -> Option<String>;
 
 /// Finds out whether the body of an answer with a good status reports an error all the same, and sums that up safely.
 pub type AnswerCheck = fn(&[u8]) -> Option<String>;

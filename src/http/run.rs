@@ -283,7 +283,7 @@ impl Inner {
         let outcome = if is_refused { Outcome::Refused(status) } else { Outcome::Status(status) };
         let secrets = credential.map(|credential| &credential.value).into_iter().chain(self.extra_headers.values());
         let body = body.map(|body| redact::without_secrets(body, secrets.map(HeaderValue::as_bytes)));
-        let detail = self.error_detail.zip(body).and_then(|(detail, body)| detail(&body));
+        let detail = self.error_detail.zip(body).and_then(|(detail, body)| detail(status, &body));
         Failure { outcome, url: head.url, request_id, retry_after, detail, cause: None }
     }
 

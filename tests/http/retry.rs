@@ -192,7 +192,8 @@ async fn the_body_of_an_error_is_only_shown_as_the_source_sums_it_up() {
     let error = silent.client.get("Patient").send().await.unwrap_err();
     assert_eq!((error.get("detail"), error.get("request_id")), (None, Some("r-17")));
     assert!(!format!("{error:?}").contains("MARKER"));
-    let telling = Timed::with(&server.uri(), |_| {}, |b| b.error_detail(|body| Some(format!("{} bytes", body.len()))));
+    let telling =
+        Timed::with(&server.uri(), |_| {}, |b| b.error_detail(|_, body| Some(format!("{} bytes", body.len()))));
     let error = telling.client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.get("detail"), Some("14 bytes"));
 }

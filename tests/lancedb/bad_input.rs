@@ -118,9 +118,14 @@ async fn unknown_tables_and_columns_are_named_with_near_ones() {
 async fn options_beyond_their_bounds_are_refused_before_anything_is_asked() {
     let server = serve(&[]);
     let source = connect(&server);
-    for (name, value) in
-        [("batch_size", "0"), ("batch_size", "10001"), ("upper_bound", "NaN"), ("k", "0"), ("version", "-1")]
-    {
+    for (name, value) in [
+        ("batch_size", "0"),
+        ("batch_size", "10001"),
+        ("upper_bound", "NaN"),
+        ("k", "0"),
+        ("version", "-1"),
+        ("columns", "id,id"),
+    ] {
         let error = refused(&source, people().option(name, value)).await;
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(name), "{error}");
@@ -136,6 +141,17 @@ async fn a_condition_that_the_server_cannot_use_is_not_asked_again() {
         let error = refused(&source, people().option("filter", "name > 5.5")).await;
         assert_eq!((error.kind(), source.activity().retries), (ErrorKind::Config, 0), "{error}");
         assert!(error.help_text().is_some(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_rows_stays_there() {
+    for settings in [&[("dialect", "cloud")][..], &[("dialect", "namespace")], &[("bad-filter", "400")]] {
+        let server = serve(settings);
+        let error = refused(&connect(&server), people().option("filter", "cast(name as bigint) = 1")).await;
+        let text = format!("{error} {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+        assert!(text.contains("does not fit the type") && !text.contains("name 0"), "{text}");
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::replica::{Connect, Keeps, Kill, Replica, values};
 
-fn rows(ids: &[i64], round: i64) -> RecordBatch {
+pub(super) fn rows(ids: &[i64], round: i64) -> RecordBatch {
     let names = ids.iter().map(|id| (id % 4 != 3).then(|| format!("{id} of {round}")));
     let columns: [(&str, ArrayRef, bool); 3] = [
         ("id", Arc::new(Int64Array::from(ids.to_vec())), false),
@@ -24,7 +24,7 @@ fn rows(ids: &[i64], round: i64) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-fn serve(row_ids: RowIds) -> RunningServer {
+pub(super) fn serve(row_ids: RowIds) -> RunningServer {
     let mut config = Config::default();
     config.tables.clear();
     let server = Server::start(config).unwrap();
@@ -37,7 +37,10 @@ fn connect(server: &RunningServer) -> Connect {
     Arc::new(move || Registry::builtin().connect("lancedb", &options, &Context::new()).unwrap())
 }
 
-fn replica(server: &RunningServer, options: &[(&str, &str)]) -> Replica {
+/// Nothing but the user knows that an id is a key.
+pub(super) const KEY: (&str, &str) = ("primary_keys", "id");
+
+pub(super) fn replica(server: &RunningServer, options: &[(&str, &str)]) -> Replica {
     let table = options.iter().fold(TableRef::new("t"), |table, (name, value)| table.option(*name, *value));
     Replica::new(connect(server), table)
 }
@@ -47,14 +50,15 @@ fn ids(database: &Database, id: &str) -> Vec<i64> {
     batch.column(0).as_primitive::<Int64Type>().values().to_vec()
 }
 
-fn assert_equal(server: &RunningServer, replica: &Replica, chosen: impl Fn(&Value) -> bool, log: &[String]) {
+pub(super) fn assert_equal(server: &RunningServer, replica: &Replica, chosen: impl Fn(&Value) -> bool, log: &[String]) {
     let batch = server.database().rows("t", None).unwrap();
     let mut wanted: Vec<Value> = values(&Records::Arrow(batch)).into_iter().filter(chosen).collect();
     let mut found: Vec<Value> = replica.rows.values().cloned().collect();
     for row in &mut found {
-        row.as_object_mut().unwrap().remove("_row_last_updated_at_version");
+        let row = row.as_object_mut().unwrap();
+        row.retain(|name, _| !matches!(name.as_str(), "_row_last_updated_at_version" | "_rowid"));
     }
-    let id = |row: &Value| row["id"].as_i64();
+    let id = |row: &Value| (row["id"].as_i64(), row["name"].to_string());
     wanted.sort_by_key(id);
     found.sort_by_key(id);
     assert!(wanted == found, "{wanted:?}\n{found:?}\n{}\n{:?}", log.join("\n"), replica.resets);
@@ -134,6 +138,13 @@ async fn random_history(seed: u64, options: &[(&str, &str)], chosen: impl Fn(&Va
 #[tokio::test]
 async fn random_histories_are_followed_commit_by_commit() {
     for seed in 0..9 {
+        random_history(seed, &[("batch_size", "5"), KEY], |_| true).await;
+    }
+}
+
+#[tokio::test]
+async fn random_histories_of_tables_without_a_key_are_followed_by_row_ids() {
+    for seed in 40..46 {
         random_history(seed, &[("batch_size", "5")], |_| true).await;
     }
 }
@@ -141,14 +152,53 @@ async fn random_histories_are_followed_commit_by_commit() {
 #[tokio::test]
 async fn random_histories_are_followed_through_a_filter() {
     for seed in 20..26 {
-        random_history(seed, &[("batch_size", "3"), ("filter", "n < 50")], |row| row["n"].as_i64().unwrap() < 50).await;
+        random_history(seed, &[("batch_size", "3"), ("filter", "n < 50"), KEY], |row| row["n"].as_i64().unwrap() < 50)
+            .await;
     }
+}
+
+#[tokio::test]
+async fn random_histories_are_followed_by_comparing_all_ids() {
+    for seed in 60..64 {
+        random_history(seed, &[("batch_size", "5"), ("delete_detection", "rowid_diff"), KEY], |_| true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_and_a_restore_that_balance_are_both_seen() {
+    for detection in ["auto", "rowid_diff"] {
+        for options in [&[("delete_detection", detection), KEY][..], &[("delete_detection", detection)]] {
+            let server = serve(RowIds::Stable);
+            let first = server.database().version("t").unwrap();
+            server.database().delete("t", "id = 5").unwrap();
+            let mut replica = replica(&server, options);
+            replica.run(Kill::default()).await.unwrap();
+            assert_eq!(replica.rows.len(), 39);
+            // One row is back, another one is gone: as many as before.
+            server.database().restore("t", first).unwrap();
+            server.database().delete("t", "id = 6").unwrap();
+            replica.run(Kill::default()).await.unwrap();
+            assert_equal(&server, &replica, |_| true, &[]);
+            assert!(replica.resets.is_empty(), "{detection}: {:?}", replica.resets);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_detection_of_deletions_rows_stay() {
+    let server = serve(RowIds::Stable);
+    let mut replica = replica(&server, &[("delete_detection", "off"), KEY]);
+    replica.run(Kill::default()).await.unwrap();
+    server.database().delete("t", "id = 5").unwrap();
+    server.database().update("t", "id = 6", &[("name", "'changed'")]).unwrap();
+    replica.run(Kill::default()).await.unwrap();
+    assert_eq!((replica.rows.len(), replica.came), (40, 41));
 }
 
 #[tokio::test]
 async fn nothing_new_costs_a_few_requests_and_brings_nothing() {
     let server = serve(RowIds::Stable);
-    let mut replica = replica(&server, &[]);
+    let mut replica = replica(&server, &[KEY]);
     replica.run(Kill::default()).await.unwrap();
     let (offset, deletes_offset, came) = (replica.offset.clone(), replica.deletes_offset.clone(), replica.came);
     let before = server.counters().requests;
@@ -162,7 +212,7 @@ async fn nothing_new_costs_a_few_requests_and_brings_nothing() {
 #[tokio::test]
 async fn only_what_changed_is_read() {
     let server = serve(RowIds::Stable);
-    let mut replica = replica(&server, &[]);
+    let mut replica = replica(&server, &[KEY]);
     replica.run(Kill::default()).await.unwrap();
     assert_eq!(replica.came, 40);
     {
@@ -186,7 +236,7 @@ async fn only_what_changed_is_read() {
 #[tokio::test]
 async fn columns_that_change_are_sent_with_all_rows() {
     let server = serve(RowIds::Stable);
-    let mut replica = replica(&server, &[]);
+    let mut replica = replica(&server, &[KEY]);
     replica.run(Kill::default()).await.unwrap();
     server.database().rename_column("t", "name", "title").unwrap();
     replica.run(Kill::default()).await.unwrap();
@@ -203,7 +253,7 @@ async fn a_snapshot_becomes_changes_when_the_table_shows_that_it_keeps_ids() {
     config.tables.clear();
     let server = Server::start(config).unwrap();
     server.database().create("t", &rows(&[0, 1, 2, 3], 0), RowIds::Stable).unwrap();
-    let mut replica = replica(&server, &[]);
+    let mut replica = replica(&server, &[KEY]);
     let metadata = async |replica: &Replica| replica.source.read_table_metadata(&replica.table).await.unwrap();
     assert_eq!(metadata(&replica).await.ingestion_type, IngestionType::Snapshot);
     replica.run(Kill::default()).await.unwrap();
@@ -223,7 +273,7 @@ async fn rows_that_a_snapshot_lost_before_it_could_be_followed_are_not_kept_in_s
     config.tables.clear();
     let server = Server::start(config).unwrap();
     server.database().create("t", &rows(&[0, 1, 2, 3], 0), RowIds::Stable).unwrap();
-    let mut replica = replica(&server, &[]);
+    let mut replica = replica(&server, &[KEY]);
     replica.run(Kill::default()).await.unwrap();
     server.database().delete("t", "id = 2").unwrap();
     server.database().append("t", &rows(&[4], 1)).unwrap();
@@ -233,28 +283,11 @@ async fn rows_that_a_snapshot_lost_before_it_could_be_followed_are_not_kept_in_s
 }
 
 #[tokio::test]
-async fn tables_without_a_key_are_followed_by_their_row_ids() {
-    let server = serve(RowIds::Stable);
-    server.database().rename_column("t", "id", "number").unwrap();
-    let mut replica = replica(&server, &[]);
-    replica.run(Kill::default()).await.unwrap();
-    let metadata = replica.source.read_table_metadata(&replica.table).await.unwrap();
-    assert_eq!(
-        (metadata.primary_keys, metadata.ingestion_type),
-        (vec!["_rowid".to_owned()], IngestionType::CdcWithDeletes)
-    );
-    server.database().delete("t", "number < 10").unwrap();
-    server.database().update("t", "number = 20", &[("name", "'changed'")]).unwrap();
-    replica.run(Kill::default()).await.unwrap();
-    assert_eq!((replica.rows.len(), replica.came), (30, 40 + 1 + 10));
-}
-
-#[tokio::test]
 async fn asked_for_some_columns_a_read_has_those_its_key_and_its_cursor() {
     let server = serve(RowIds::Stable);
     let source = connect(&server)();
     let columns = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-    let request = ReadRequest::new(TableRef::new("t"));
+    let request = ReadRequest::new(TableRef::new("t").option(KEY.0, KEY.1));
     let events: Vec<ReadEvent> =
         source.read_table(request.clone().columns(columns(&["name"]))).try_collect().await.unwrap();
     let ReadEvent::Records(Records::Arrow(batch)) = &events[0] else { panic!("no rows") };

@@ -3,6 +3,10 @@
 mod bad_input;
 mod changes;
 mod expression;
+mod keys;
+mod log;
+mod nodes;
+mod pages;
 mod real;
 mod real_changes;
 mod real_cursors;

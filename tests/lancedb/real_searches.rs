@@ -158,6 +158,7 @@ async fn real_several_vectors_are_one_table_with_their_number() {
     let source = open();
     let vectors = json!([vector(), vec![0.0; 16], vec![-1.0; 16]]);
     let table = TableRef::new("searched").option("query_vector", vectors.to_string()).option("k", "4");
+    let table = table.option("primary_keys", "id");
     let metadata = source.read_table_metadata(&table).await.unwrap();
     assert_eq!(metadata.ingestion_type, IngestionType::Snapshot);
     assert_eq!(metadata.primary_keys, ["id", "query_index"]);

@@ -1,10 +1,9 @@
 //! Ways to scan, against servers that do not keep their word.
 
 use std::{
-    io::{self, Write},
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,7 +19,10 @@ use lakeflow_connect::{
 use serde_json::{Value, json};
 use wiremock::{Request, ResponseTemplate};
 
-use super::wire::{arrow, body, connect, serve};
+use super::{
+    log::Log,
+    wire::{arrow, body, connect, serve},
+};
 
 /// How a server fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ enum Fault {
     Unordered,
     /// Not more than three rows in one answer.
     Small,
+    /// The same, but nothing tells why.
+    Slow,
     /// One row more than there is.
     Miscounted,
     /// The vector of one row is NaN: it is found by no search.
@@ -83,8 +87,14 @@ fn answer(fault: Fault, order: &AtomicU64, request: &Request) -> ResponseTemplat
     let (offset, limit) = (asked["offset"].as_u64().unwrap_or(0), asked["k"].as_u64().unwrap());
     let page: Vec<u64> = found.into_iter().skip(offset as usize).take(limit as usize).collect();
     let names = asked["columns"]["column_names"].as_array().cloned().unwrap_or_else(|| vec![json!("id"), json!("v")]);
-    if fault == Fault::Small && page.len() > 3 && names.iter().any(|name| name == "v") {
-        return ResponseTemplate::new(500).set_body_json(json!({"error": "Offset overflow error", "code": 18}));
+    if page.len() > 3 && names.iter().any(|name| name == "v") {
+        match fault {
+            Fault::Small => {
+                return ResponseTemplate::new(500).set_body_json(json!({"error": "Offset overflow error", "code": 18}));
+            }
+            Fault::Slow => return ResponseTemplate::new(504),
+            _ => {}
+        }
     }
     arrow(&columns(&names, &page, is_search))
 }
@@ -117,7 +127,7 @@ async fn scan(fault: Fault, options: &[(&str, &str)]) -> Result<Vec<u64>> {
     let order = AtomicU64::new(0);
     let server = serve(move |request| answer(fault, &order, request)).await;
     // One page at a time, so that the order of requests is always the same.
-    let source = connect(&server, &[("dialect", "namespace"), ("parallelism", "1")]);
+    let source = connect(&server, &[("dialect", "namespace"), ("parallelism", "1"), ("max_retries", "0")]);
     let table = TableRef::new("people").option("ingestion_type", "snapshot");
     let table = options.iter().fold(table, |table, (name, value)| table.option(*name, *value));
     let mut events = source.read_table(ReadRequest::new(table));
@@ -136,7 +146,7 @@ async fn scan(fault: Fault, options: &[(&str, &str)]) -> Result<Vec<u64>> {
 
 #[tokio::test]
 async fn every_mode_reads_every_row_once_even_when_pages_must_shrink() {
-    for fault in [Fault::None, Fault::Small] {
+    for fault in [Fault::None, Fault::Small, Fault::Slow] {
         for batch_size in ["1", "4", "10000"] {
             for options in [
                 &[("scan_mode", "offset")][..],
@@ -180,33 +190,14 @@ async fn what_is_counted_and_not_sent_is_an_error_in_every_mode() {
     assert_eq!(error.kind(), ErrorKind::Data, "{error}");
 }
 
-/// What is logged goes here.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_scan_by_neighbours_warns_of_what_it_can_lose() {
     for (mode, is_warned) in [("dummy_vector", true), ("auto", false)] {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let guard = tracing::subscriber::set_default(subscriber);
+        let (log, guard) = Log::listen();
         scan(Fault::None, &[("scan_mode", mode)]).await.unwrap();
         drop(guard);
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let warnings: Vec<_> = text.lines().filter(|line| line.contains("WARN")).collect();
-        assert_eq!(!warnings.is_empty(), is_warned, "{text}");
-        assert!(warnings.iter().all(|line| line.contains("NaN") && line.contains("scan_mode=auto")), "{text}");
+        let warnings = log.warnings();
+        assert_eq!(!warnings.is_empty(), is_warned, "{warnings:?}");
+        assert!(warnings.iter().all(|line| line.contains("NaN") && line.contains("scan_mode=auto")), "{warnings:?}");
     }
 }

@@ -124,6 +124,23 @@ async fn nanoseconds_are_kept_beside_their_timestamps() {
 }
 
 #[tokio::test]
+async fn tables_of_namespaces_below_are_found_in_both_dialects() {
+    for personality in ["", "namespace", "hidden-token"] {
+        let mut config = Config::default();
+        config.set("tables", "documents,plant$readings,plant$line-1$faults").unwrap();
+        if !personality.is_empty() {
+            config.set("personality", personality).unwrap();
+        }
+        let server = Server::start(config).unwrap();
+        let options = Options::new().with("host_override", server.base_url()).with("database", "shop");
+        let source = Registry::builtin().connect("lancedb", &options, &Context::new()).unwrap();
+        let listed = source.list_tables().await.unwrap();
+        assert_eq!(listed, ["documents", "plant$line-1$faults", "plant$readings"], "{personality}");
+        assert!(source.get_table_schema(&TableRef::new("plant$line-1$faults")).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn both_dialects_find_the_same() {
     let (cloud, namespace) = (start(""), start("namespace"));
     let (cloud, namespace) = (connect(&cloud), connect(&namespace));

@@ -1,8 +1,11 @@
 //! What goes over the wire: headers, listings, branches and searches, against a server that notes everything.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use arrow_ipc::writer::FileWriter;
@@ -13,9 +16,12 @@ use lakeflow_connect::{
         array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, StringArray},
         datatypes::Float32Type,
     },
+    clock::ManualClock,
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+use super::log::Log;
 
 /// A server that answers as a function says.
 struct Answers<F>(F);
@@ -143,6 +149,9 @@ async fn cloud_listings_go_on_until_nothing_new_comes() {
     for has_tokens in [true, false] {
         let tables = all.clone();
         let server = serve(move |request| {
+            if request.url.path().contains("/namespace/") {
+                return ResponseTemplate::new(404);
+            }
             let limit: usize = query(request, "limit").map_or(10, |limit| limit.parse().unwrap());
             let after = query(request, "page_token").unwrap_or_default();
             let page: Vec<_> = tables.iter().filter(|name| **name > after).take(limit).collect();
@@ -152,7 +161,7 @@ async fn cloud_listings_go_on_until_nothing_new_comes() {
         .await;
         let source = connect(&server, &[("database", "shop"), ("dialect", "cloud")]);
         assert_eq!(source.list_tables().await.unwrap(), all);
-        assert_eq!(server.received_requests().await.unwrap().len(), 6);
+        assert_eq!(server.received_requests().await.unwrap().len(), 7);
         let few = connect(&server, &[("database", "shop"), ("dialect", "cloud"), ("max_tables", "5000")]);
         assert_eq!(few.list_tables().await.unwrap_err().kind(), ErrorKind::Config);
     }
@@ -162,12 +171,44 @@ async fn cloud_listings_go_on_until_nothing_new_comes() {
 }
 
 #[tokio::test]
+async fn a_table_that_there_is_not_is_looked_for_in_one_listing_a_minute() {
+    let known = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&known);
+    let server = serve(move |request| match request.url.path() {
+        "/v1/table/" => {
+            let tables = ["people", "places"][..=asked.fetch_add(1, Ordering::SeqCst).min(1)].to_vec();
+            ResponseTemplate::new(200).set_body_json(json!({ "tables": tables }))
+        }
+        _ => ResponseTemplate::new(404),
+    })
+    .await;
+    let clock = Arc::new(ManualClock::new("2024-06-01T00:00:00Z".parse().unwrap()));
+    let context = Context::new().clock(clock.clone());
+    let options = Options::new().with("host_override", server.uri()).with("dialect", "cloud").with("database", "d");
+    let source = Registry::builtin().connect("lancedb", &options, &context).unwrap();
+    let near = async |name: &str| source.get_table_schema(&TableRef::new(name)).await.unwrap_err().to_string();
+    for _ in 0..3 {
+        assert!(near("peolpe").await.contains("did you mean 'people'?"));
+    }
+    assert_eq!(known.load(Ordering::SeqCst), 1);
+    clock.advance(Duration::from_secs(61));
+    assert!(near("plcaes").await.contains("did you mean 'places'?"));
+    assert_eq!(known.load(Ordering::SeqCst), 2);
+    // The listing has it, and the server does not: it was dropped since.
+    assert!(near("people").await.contains("people"));
+    assert_eq!(known.load(Ordering::SeqCst), 3);
+    // A listing that is asked for is never an old one.
+    assert_eq!(source.list_tables().await.unwrap(), ["people", "places"]);
+    assert_eq!(known.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
 async fn namespaces_are_walked_from_the_one_that_is_named() {
     let server = serve(|request| {
         let listed = |names: &[&str], what: &str| ResponseTemplate::new(200).set_body_json(json!({ what: names }));
         match request.url.path() {
             "/base/v1/namespace/plant/table/list" => listed(&["people", "odd name", "x/y"], "tables"),
-            "/base/v1/namespace/plant/list" => listed(&["line-1", "line-2"], "namespaces"),
+            "/base/v1/namespace/plant/list" => listed(&["line-1", "no line", "line-2"], "namespaces"),
             "/base/v1/namespace/plant$line-1/table/list" => listed(&["readings"], "tables"),
             "/base/v1/namespace/plant$line-1/list" | "/base/v1/namespace/plant$line-2/list" => {
                 listed(&[], "namespaces")
@@ -179,7 +220,13 @@ async fn namespaces_are_walked_from_the_one_that_is_named() {
     .await;
     let options = [("uri", &*format!("{}/base", server.uri())), ("namespace", "plant"), ("dialect", "namespace")];
     let source = Registry::builtin().connect("lancedb", &options.into_iter().collect(), &Context::new()).unwrap();
+    let (log, guard) = Log::listen();
     assert_eq!(source.list_tables().await.unwrap(), ["plant$line-1$readings", "plant$people"]);
+    drop(guard);
+    let warnings = log.warnings();
+    for left_out in ["odd name", "x/y", "no line"] {
+        assert_eq!(warnings.iter().filter(|line| line.contains(left_out)).count(), 1, "{warnings:?}");
+    }
     for request in server.received_requests().await.unwrap() {
         let is_tables = request.url.path().ends_with("/table/list");
         assert_eq!(query(&request, "include_declared").as_deref(), is_tables.then_some("false"));

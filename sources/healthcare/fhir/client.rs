@@ -32,7 +32,7 @@ pub(super) fn http_client(connection: &Connection, context: &Context) -> Result<
         .settings(connection.http.clone())
         .clock(Arc::clone(&context.clock))
         .user_agent(&context.user_agent)
-        .error_detail(outcome::summary)
+        .error_detail(|_, body| outcome::summary(body))
         .build()
 }
 

@@ -73,7 +73,7 @@ const SCAN: &[OptionDoc] = &[
         "What proves that a scan is complete: the number of rows, or that and that no row came twice.",
     )
     .default("count"),
-    table("primary_keys", OptionKind::List, "Key columns; found from the schema's metadata and names when absent."),
+    table("primary_keys", OptionKind::List, "Key columns, none of them null and no two rows alike; those that the schema marks when absent."),
     table("cursor_field", OptionKind::Text, "Column that grows with every change, for tables without row versions."),
     table(
         "ingestion_type",

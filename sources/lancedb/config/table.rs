@@ -139,6 +139,12 @@ impl TableOptions {
         if self.branch.is_some() && !matches!(self.ingestion_type, IngestionChoice::Auto | IngestionChoice::Snapshot) {
             problems.add("a branch is read as a snapshot: leave 'ingestion_type' out");
         }
+        for (option, names) in [("columns", &self.columns), ("primary_keys", &self.primary_keys)] {
+            if let Some(twice) = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))
+            {
+                problems.add(format!("'{option}' names '{}' twice", twice.1));
+            }
+        }
         let query = &self.query;
         if let (Some(lower), Some(upper)) = (query.lower_bound, query.upper_bound)
             && lower >= upper
@@ -222,6 +228,8 @@ mod tests {
             (&[("query_vector", "[1]"), ("minimum_nprobes", "3"), ("maximum_nprobes", "2")], "not be above"),
             (&[("query_vector", "[1]"), ("lower_bound", "1"), ("upper_bound", "1")], "must be below"),
             (&[("full_text_columns", "a")], "needs 'full_text_query'"),
+            (&[("columns", "id,n,id")], "'columns' names 'id' twice"),
+            (&[("primary_keys", "a,a")], "'primary_keys' names 'a' twice"),
         ] {
             let error = TableOptions::parse(&pairs.iter().copied().collect()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

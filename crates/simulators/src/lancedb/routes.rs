@@ -88,7 +88,10 @@ impl Call<'_> {
                 let rows = rows.map_err(|refusal| self.filter_refused(refusal))?;
                 Ok(self.told(encode::reply(&rows, &self.database.wire)?, &version))
             }
-            ["version", "list"] => Ok(json_reply(&self.versions(table))),
+            ["version", "list"] => {
+                let known = self.version(id, table, None)?;
+                Ok(self.told(json_reply(&self.versions(table, known.number)), &known))
+            }
             ["version", "describe"] => {
                 let version = self.version(id, table, asked.version)?;
                 Ok(json_reply(&json!({ "version": self.shown_version(&version) })))
@@ -170,11 +173,19 @@ impl Call<'_> {
         if floor > latest.number {
             return Err(Refusal::failed(format!("version {floor} is not committed yet")).with_status(503));
         }
-        let must_be_fresh = self.request.header("x-lancedb-min-timestamp").is_some();
-        let behind = if must_be_fresh { 0 } else { self.config.stale };
-        let known = latest.number.saturating_sub(behind).max(floor);
+        let known = self.known(table, latest.number).max(floor);
         let found = table.versions.range(..=known).next_back().map(|(_, version)| version);
         Ok(Arc::clone(found.or_else(|| table.versions.values().next()).unwrap_or(latest)))
+    }
+
+    /// The newest version that a node knows which is behind the others: all from before the time that is asked for.
+    fn known(&self, table: &Table, latest: u64) -> u64 {
+        let behind = latest.saturating_sub(self.config.stale);
+        let since = self.request.header("x-lancedb-min-timestamp");
+        let since = since.and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+        let is_asked_for = |millis: i64| since.is_some_and(|since| since.timestamp_millis() >= millis);
+        let asked = table.versions.values().rev().find(|version| is_asked_for(version.millis));
+        asked.map_or(behind, |version| version.number.max(behind))
     }
 
     /// Servers do not agree on the status of a filter that cannot be used.
@@ -233,10 +244,11 @@ impl Call<'_> {
         Ok(self.told(json_reply(&told), &version))
     }
 
-    fn versions(&self, table: &Table) -> Value {
+    fn versions(&self, table: &Table, known: u64) -> Value {
         let parameter =
             |name: &str| self.request.parameters().into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let mut all: Vec<Value> = table.versions.values().map(|version| self.shown_version(version)).collect();
+        let mut all: Vec<Value> =
+            table.versions.range(..=known).map(|(_, version)| self.shown_version(version)).collect();
         if parameter("descending").is_some_and(|value| value == "true") {
             all.reverse();
         }
