@@ -242,8 +242,11 @@ pub(crate) struct ResetArgs {
     /// Repeatable.
     #[arg(long = "part", value_name = "KEY")]
     pub(crate) parts: Vec<String>,
-    /// What happens to the rows that are there; with --part they stay.
-    #[arg(long, value_enum, required_unless_present = "parts", conflicts_with = "parts")]
+    /// Forget only this lane of the tables; the others go on where they are.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) lane: Option<String>,
+    /// What happens to the rows that are there; with --part or --lane they stay.
+    #[arg(long, value_enum, required_unless_present_any = ["parts", "lane"], conflicts_with_all = ["parts", "lane"])]
     pub(crate) rows: Option<Rows>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]

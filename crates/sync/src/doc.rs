@@ -54,20 +54,38 @@ impl FlowKind {
 pub(crate) struct FlowId {
     pub(crate) source: String,
     pub(crate) table: String,
+    /// One of several flows of the same rows that are read apart.
+    pub(crate) lane: Option<String>,
     pub(crate) kind: FlowKind,
 }
 
 impl FlowId {
     pub(crate) fn app_id(&self) -> String {
-        format!("lakeflow:{}:{}:{}", self.source, self.table, self.kind.as_str())
+        let app_id = format!("lakeflow:{}:{}:{}", self.source, self.table, self.kind.as_str());
+        match &self.lane {
+            None => app_id,
+            Some(lane) => format!("{app_id}:{lane}"),
+        }
     }
 
     /// The flow of an application id; `None` for ids of other programs.
     pub(crate) fn of_app_id(app_id: &str) -> Option<Self> {
         let (source, rest) = app_id.strip_prefix("lakeflow:")?.split_once(':')?;
-        let (table, kind) = rest.rsplit_once(':')?;
-        let kind = [FlowKind::Rows, FlowKind::Deletes].into_iter().find(|k| k.as_str() == kind)?;
-        Some(Self { source: source.to_owned(), table: table.to_owned(), kind })
+        let kind_of = |word: &str| [FlowKind::Rows, FlowKind::Deletes].into_iter().find(|k| k.as_str() == word);
+        let (before, last) = rest.rsplit_once(':')?;
+        let (table, kind, lane) = match kind_of(last) {
+            Some(kind) => (before, kind, None),
+            None => {
+                let (table, kind) = before.rsplit_once(':')?;
+                (table, kind_of(kind)?, Some(last.to_owned()))
+            }
+        };
+        Some(Self { source: source.to_owned(), table: table.to_owned(), lane, kind })
+    }
+
+    /// Whether both are flows of the same rows, be it in different lanes.
+    fn is_beside(&self, other: &Self) -> bool {
+        (&self.source, &self.table) == (&other.source, &other.table)
     }
 
     /// A folder name that any store accepts, different for different flows.
@@ -92,6 +110,8 @@ pub(crate) struct FlowDoc {
     pub(crate) version: i64,
     pub(crate) source: String,
     pub(crate) table: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lane: Option<String>,
     pub(crate) flow: FlowKind,
     pub(crate) landing: Landing,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +152,7 @@ impl FlowDoc {
             version,
             source: flow.source.clone(),
             table: flow.table.clone(),
+            lane: flow.lane.clone(),
             flow: flow.kind,
             landing,
             connection: None,
@@ -148,6 +169,9 @@ impl FlowDoc {
             "app_id": self.app_id, "version": self.version, "document": path.as_ref(), "source": self.source, "table": self.table,
             "flow": self.flow, "landing": self.landing,
         });
+        if let Some(lane) = &self.lane {
+            info["lane"] = lane.as_str().into();
+        }
         if let Some(offset) = &self.offset {
             let text = offset.to_json();
             if text.len() <= INLINE_OFFSET {
@@ -318,6 +342,27 @@ pub(crate) async fn all_flows(table: &Table) -> Result<Vec<FlowId>> {
     Ok(flows)
 }
 
+/// The deletions of other lanes of the same rows.
+pub(crate) async fn deletes_beside(table: &Table, flow: &FlowId) -> Result<Vec<FlowDoc>> {
+    let own = [FlowKind::Rows, FlowKind::Deletes].map(|kind| FlowId { kind, ..flow.clone() });
+    let store = table.store();
+    let folders = folders(store.as_ref()).await?;
+    if folders.iter().all(|folder| own.iter().any(|own| Path::from(own.folder()) == *folder)) {
+        return Ok(Vec::new());
+    }
+    let flows = documented_flows(store.as_ref()).await?;
+    let mut docs = Vec::new();
+    for other in flows.iter().filter(|f| f.kind == FlowKind::Deletes && f.lane != flow.lane && f.is_beside(flow)) {
+        docs.extend(read(table, other).await?);
+    }
+    Ok(docs)
+}
+
+async fn folders(store: &dyn ObjectStore) -> Result<Vec<Path>> {
+    let listing = store.list_with_delimiter(Some(&Path::from(FOLDER))).await;
+    Ok(listing.map_err(|e| sink("listing offset documents", e))?.common_prefixes)
+}
+
 async fn logged_flows(table: &Table) -> Result<Vec<FlowId>> {
     let mut flows = Vec::new();
     let mut history = table.delta().history(None);
@@ -326,7 +371,8 @@ async fn logged_flows(table: &Table) -> Result<Vec<FlowId>> {
             let text = |name: &str| info.get(name).and_then(|v| v.as_str());
             let kind = info.get("flow").and_then(|f| FlowKind::deserialize(f).ok());
             let (Some(source), Some(table), Some(kind)) = (text("source"), text("table"), kind) else { continue };
-            let flow = FlowId { source: source.to_owned(), table: table.to_owned(), kind };
+            let lane = text("lane").map(str::to_owned);
+            let flow = FlowId { source: source.to_owned(), table: table.to_owned(), lane, kind };
             if !flows.contains(&flow) {
                 flows.push(flow);
             }
@@ -337,16 +383,35 @@ async fn logged_flows(table: &Table) -> Result<Vec<FlowId>> {
 
 async fn documented_flows(store: &dyn ObjectStore) -> Result<Vec<FlowId>> {
     let failed = |e| sink("listing offset documents", e);
-    let folders = store.list_with_delimiter(Some(&Path::from(FOLDER))).await.map_err(failed)?.common_prefixes;
     let mut flows = Vec::new();
-    for folder in folders {
+    for folder in folders(store).await? {
         let listing = store.list_with_delimiter(Some(&folder)).await.map_err(failed)?;
         let newest = listing.objects.into_iter().map(|o| o.location).filter(|p| p.as_ref().ends_with(".json")).max();
         let Some(path) = newest else { continue };
         let bytes = store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
         // A half-written document of a crash is no flow.
         let Ok(doc) = serde_json::from_slice::<FlowDoc>(&bytes) else { continue };
-        flows.push(FlowId { source: doc.source, table: doc.table, kind: doc.flow });
+        flows.push(FlowId { source: doc.source, table: doc.table, lane: doc.lane, kind: doc.flow });
     }
     Ok(flows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_id_says_which_flow_it_is_of() {
+        for (table, lane) in [("t", None), ("a:b", None), ("t", Some("backfill")), ("a:rows", Some("live-2"))] {
+            for kind in [FlowKind::Rows, FlowKind::Deletes] {
+                let lane = lane.map(str::to_owned);
+                let flow = FlowId { source: "s".to_owned(), table: table.to_owned(), lane, kind };
+                assert_eq!(FlowId::of_app_id(&flow.app_id()), Some(flow));
+            }
+        }
+        assert_eq!(FlowId::of_app_id("lakeflow:s:t:rows").map(|flow| flow.lane), Some(None));
+        for other in ["lakeflow:s", "lakeflow:s:t:other", "spark:s:t:rows"] {
+            assert_eq!(FlowId::of_app_id(other), None, "{other}");
+        }
+    }
 }

@@ -23,6 +23,9 @@ pub struct TableJob {
     pub destination: Url,
     /// Names the flow's state inside the table; the source's name. Two sources may append to one table under two names.
     pub source: String,
+    /// Names one of several jobs that read the same rows into one table, each with its own state: a backfill and the live
+    /// tail. 1 to 40 letters, digits, `-` or `_`; not for tables that every run reads in full.
+    pub lane: Option<String>,
     /// What tells one system from another of the same kind, such as its base URL without secrets. A table that was
     /// synced from another one is refused.
     pub connection: Option<String>,
@@ -49,6 +52,7 @@ impl TableJob {
             table: table.into(),
             destination,
             source: source.into(),
+            lane: None,
             connection: None,
             landing: None,
             primary_keys: None,

@@ -16,6 +16,9 @@ pub struct TableReceipt {
     pub source: String,
     /// The source's table.
     pub table: String,
+    /// The lane, of tables that several jobs write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<String>,
     /// The Delta table, without credentials.
     pub destination: String,
     /// How rows landed.

@@ -14,7 +14,8 @@ use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 use crate::{
     align::{Casts, align},
     commit::{Committed, Step, commit},
-    doc::{FlowDoc, FlowId, FlowKind},
+    deletes::remembered,
+    doc::{self, FlowDoc, FlowId, FlowKind},
     files::FileLayout,
     filter::KeyFilter,
     flow::Flow,
@@ -43,8 +44,10 @@ pub(crate) struct RowsFlow<'a> {
     /// What the flow's last commit said.
     pub(crate) last: Option<FlowDoc>,
     pub(crate) connection: Option<String>,
-    /// Deletions that rows of this run may be older than.
+    /// Deletions that rows of this run may be older than: those of its own lane.
     deletions: Vec<(DataFile, u64)>,
+    /// And those of other lanes, as of the table's version.
+    deletions_beside: Vec<(DataFile, u64)>,
     keyed: Option<Keyed>,
     staging: Staging,
     pub(crate) counts: Counts,
@@ -129,6 +132,7 @@ impl<'a> RowsFlow<'a> {
             last,
             connection,
             deletions,
+            deletions_beside: Vec::new(),
             keyed,
             staging: Staging::new(layout),
             counts: Counts::default(),
@@ -162,7 +166,7 @@ impl<'a> RowsFlow<'a> {
             files: &staged.files,
             rows: staged.rows,
             suspects,
-            deletions: self.deletions.clone(),
+            deletions: self.deletions.iter().chain(&self.deletions_beside).cloned().collect(),
             deletions_applied: true,
         };
         let taken_at = match (keyed.settler.history(), &keyed.starts) {
@@ -175,6 +179,30 @@ impl<'a> RowsFlow<'a> {
             keyed.filter = Some((filter, version));
         }
         Ok(outcome)
+    }
+
+    /// Looks at what other lanes have deleted since: rows of this run may be older.
+    async fn look_beside(&mut self) -> Result<()> {
+        if !self.shape.follows_deletes() {
+            return Ok(());
+        }
+        let beside = doc::deletes_beside(&self.table, &self.id).await?;
+        if beside.is_empty() {
+            return Ok(());
+        }
+        // As of now: of earlier versions documents are cleaned up.
+        self.table.reload().await?;
+        self.check_columns()?;
+        let beside = doc::deletes_beside(&self.table, &self.id).await?;
+        self.deletions_beside = beside.iter().flat_map(|doc| remembered(Some(doc))).collect();
+        Ok(())
+    }
+
+    fn check_columns(&self) -> Result<()> {
+        if schema::additions(&self.shape.stored, self.table.schema())?.fields.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Sink, "columns of the table were dropped during the sync"))
     }
 
     fn count(&mut self, outcome: &Outcome, committed: bool) {
@@ -243,6 +271,7 @@ impl Flow for RowsFlow<'_> {
         doc.sequence_by = self.shape.cursor.clone().filter(|_| self.shape.landing == Landing::History);
         let mut overtaken = 0;
         loop {
+            self.look_beside().await?;
             let outcome = self.settle(&staged).await?;
             let nothing_new = outcome.adds.is_empty() && outcome.removes.is_empty();
             if nothing_new && self.last.is_some() && self.offset() == doc.offset.as_ref() {
@@ -267,9 +296,7 @@ impl Flow for RowsFlow<'_> {
                     if overtaken > self.options.commit_retries {
                         return Err(always_overtaken(&self.id));
                     }
-                    if !schema::additions(&self.shape.stored, self.table.schema())?.fields.is_empty() {
-                        return Err(Error::new(ErrorKind::Sink, "columns of the table were dropped during the sync"));
-                    }
+                    self.check_columns()?;
                 }
             }
         }

@@ -70,6 +70,7 @@ impl Run<'_> {
         let [rows_id, deletes_id] = [FlowKind::Rows, FlowKind::Deletes].map(|kind| FlowId {
             source: self.job.source.clone(),
             table: self.job.table.name.clone(),
+            lane: self.job.lane.clone(),
             kind,
         });
         let mut found = Table::open(&self.job.destination, &self.options.storage).await?;
@@ -198,14 +199,29 @@ impl Run<'_> {
         let url = &self.job.destination;
         let mut table = match table {
             Some(table) => table,
-            None => Table::create(url, &self.options.storage, &shape.stored, &self.job.partition_by).await?,
+            None => self.made(shape).await?,
         };
         let new = schema::additions(&shape.stored, table.schema()).map_err(|e| at(e, url))?;
         if !new.fields.is_empty() {
             tracing::info!(table = %self.job.table.name, columns = ?new.names().collect::<Vec<_>>(), "adding columns");
-            table.widen(&new).await?;
+            if let Err(error) = table.widen(&new).await {
+                // Another lane may have been faster.
+                table.reload().await?;
+                if !schema::additions(&shape.stored, table.schema()).map_err(|e| at(e, url))?.fields.is_empty() {
+                    return Err(error);
+                }
+            }
         }
         Ok(table)
+    }
+
+    /// A new table, or the one that another lane has just made.
+    async fn made(&self, shape: &Shape) -> Result<Table> {
+        let (url, storage) = (&self.job.destination, &self.options.storage);
+        match Table::create(url, storage, &shape.stored, &self.job.partition_by).await {
+            Ok(table) => Ok(table),
+            Err(error) => Table::open(url, storage).await?.ok_or(error),
+        }
     }
 
     fn receipt(&self, shape: &Shape, rows: Ended, deletes: Ended, table_version: Option<u64>) -> TableReceipt {
@@ -214,6 +230,7 @@ impl Run<'_> {
         TableReceipt {
             source: self.job.source.clone(),
             table: self.job.table.name.clone(),
+            lane: self.job.lane.clone(),
             destination: plain(&self.job.destination),
             landing: shape.landing,
             started_at: self.started,

@@ -57,6 +57,9 @@ impl Shape {
             Landing::History => history::stored(job, &schema, &metadata, cursor.as_deref())?,
             _ => schema.clone(),
         };
+        if let Some(lane) = &job.lane {
+            check_lane(job, lane, is_snapshot(landing, &metadata))?;
+        }
         check_partition_columns(&schema::stored(&schema).to_arrow(), &job.partition_by)?;
         Ok(Self { landing, schema, stored, keys, cursor, metadata })
     }
@@ -102,6 +105,24 @@ impl Shape {
         let codec = KeyCodec::new(&schema, &(0..keys).map(name).collect::<Vec<_>>(), cursor)?;
         Ok((Arc::new(schema), codec))
     }
+}
+
+/// Refuses names that a flow could not be found by again, and lanes that would remove each other's rows.
+fn check_lane(job: &TableJob, lane: &str, is_snapshot: bool) -> Result<()> {
+    let refuse = |what: &'static str, help: &'static str| {
+        Err(Error::new(ErrorKind::Config, what).with("table", &job.table.name).with("lane", lane).help(help))
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !(1..=40).contains(&lane.len()) || !lane.chars().all(plain) || matches!(lane, "rows" | "deletes") {
+        return refuse("this is no name for a lane", "use up to 40 letters, digits, '-' or '_'");
+    }
+    if is_snapshot {
+        return refuse(
+            "a table that every run reads in full has no lanes: each would remove the other's rows",
+            "leave 'lane' out, or choose another destination",
+        );
+    }
+    Ok(())
 }
 
 fn is_snapshot(landing: Landing, metadata: &TableMetadata) -> bool {

@@ -25,6 +25,9 @@ pub struct FlowState {
     pub source: String,
     /// The source's table.
     pub table: String,
+    /// The lane, of tables that several jobs write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<String>,
     /// Rows or deletions.
     pub flow: FlowKind,
     /// How rows land.
@@ -55,6 +58,7 @@ pub async fn show(destination: &Url, storage: &HashMap<String, String>) -> Resul
             states.push(FlowState {
                 source: doc.source,
                 table: doc.table,
+                lane: doc.lane,
                 flow: doc.flow,
                 landing: doc.landing,
                 app_id: doc.app_id,
@@ -91,7 +95,7 @@ pub enum ResetRows {
     Keep,
 }
 
-/// Forgets how far a table was synced, rows and deletions of every source in it; the next run reads in full.
+/// Forgets how far a table was synced, rows and deletions of every source and lane in it; the next run reads in full.
 ///
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) when nothing was synced into the table; [`Config`](ErrorKind::Config) for keeping rows of
@@ -102,10 +106,34 @@ pub async fn reset(
     rows: ResetRows,
     clock: &dyn Clock,
 ) -> Result<()> {
+    forget(destination, storage, rows, clock, |_| true).await
+}
+
+/// Forgets how far one lane of a table was synced; its rows stay, and so does how far the other lanes are.
+///
+/// # Errors
+/// As [`reset`]; [`NotFound`](ErrorKind::NotFound) when there is no such lane.
+pub async fn reset_lane(
+    destination: &Url,
+    storage: &HashMap<String, String>,
+    lane: &str,
+    clock: &dyn Clock,
+) -> Result<()> {
+    let reset = forget(destination, storage, ResetRows::Keep, clock, |flow| flow.lane.as_deref() == Some(lane)).await;
+    reset.map_err(|error| error.with("lane", lane))
+}
+
+async fn forget(
+    destination: &Url,
+    storage: &HashMap<String, String>,
+    rows: ResetRows,
+    clock: &dyn Clock,
+    wanted: impl Fn(&FlowId) -> bool,
+) -> Result<()> {
     let nothing = || at(Error::new(ErrorKind::NotFound, "nothing was synced into this table"), destination);
     let mut table = Table::open(destination, storage).await?.ok_or_else(nothing)?;
     let mut flows = Vec::new();
-    for flow in doc::all_flows(&table).await? {
+    for flow in doc::all_flows(&table).await?.into_iter().filter(wanted) {
         if let Some(landing) = doc::landing(&table, &flow).await? {
             flows.push((flow, landing));
         }
@@ -171,7 +199,8 @@ pub async fn rewind(
         at(Error::new(ErrorKind::Sink, "the table was synced or reset since its state was read"), destination)
             .help("look at its state again")
     };
-    let flow = FlowId { source: was.source.clone(), table: was.table.clone(), kind: was.flow };
+    let (source, table, lane) = (was.source.clone(), was.table.clone(), was.lane.clone());
+    let flow = FlowId { source, table, lane, kind: was.flow };
     let mut table = Table::open(destination, storage).await?.ok_or_else(moved)?;
     for _ in 0..5 {
         let Some(last) = doc::read(&table, &flow).await?.filter(|last| last.version == was.version) else {

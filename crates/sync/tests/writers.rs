@@ -162,3 +162,79 @@ async fn a_compaction_during_a_merge_neither_doubles_nor_revives_a_row() {
     lake.sync(&source).await.unwrap();
     assert_eq!(lake.rows().await, ["a:2:new", "c:2:after"]);
 }
+
+/// A sync of the same table in a lane.
+async fn sync_lane(
+    lane: &'static str,
+    url: Url,
+    source: Source,
+) -> lakeflow_connect::Result<lakeflow_sync::TableReceipt> {
+    let mut job = TableJob::new("memory", Arc::new(source), "things", url);
+    job.lane = Some(lane.to_owned());
+    sync_table(job, &SyncOptions::default(), &()).await
+}
+
+#[tokio::test]
+async fn two_lanes_of_one_table_go_on_apart() {
+    for ingestion_type in [IngestionType::Append, IngestionType::Cdc, IngestionType::CdcWithDeletes] {
+        let (lake, past, live) = (Lake::new(), Source::new(ingestion_type), Source::new(ingestion_type));
+        past.unit(&[("a", 1, "x")]);
+        live.unit(&[("b", 2, "y")]);
+        let (url, rival) = (lake.url(), live.clone());
+        // The first commits of both race for the table itself.
+        past.during(0, move || {
+            let (url, rival) = (url.clone(), rival.clone());
+            async move { assert!(sync_lane("live", url, rival).await.unwrap().caught_up) }.boxed()
+        });
+        sync_lane("past", lake.url(), past.clone()).await.unwrap();
+        assert_eq!(lake.rows().await, ["a:1:x", "b:2:y"], "{ingestion_type}");
+        past.unit(&[("c", 3, "x")]);
+        assert_eq!(sync_lane("live", lake.url(), live.clone()).await.unwrap().counts.rows_read, 0);
+        assert_eq!(sync_lane("past", lake.url(), past.clone()).await.unwrap().counts.rows_read, 1);
+        let states = lakeflow_sync::state::show(&lake.url(), &lake.options.storage).await.unwrap();
+        let lanes: Vec<_> = states.iter().filter_map(|s| s.lane.as_deref()).collect();
+        assert_eq!(lanes.iter().filter(|lane| **lane == "past").count() * 2, lanes.len(), "{ingestion_type}");
+        if ingestion_type != IngestionType::Append {
+            lakeflow_sync::state::reset_lane(&lake.url(), &lake.options.storage, "past", lake.clock.as_ref())
+                .await
+                .unwrap();
+            assert_eq!(sync_lane("live", lake.url(), live).await.unwrap().counts.rows_read, 0);
+            assert_eq!(sync_lane("past", lake.url(), past).await.unwrap().counts.rows_read, 2);
+            assert_eq!(lake.rows().await, ["a:1:x", "b:2:y", "c:3:x"], "{ingestion_type}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_one_lane_does_not_come_back_that_the_other_has_deleted() {
+    let (lake, past, live) =
+        (Lake::new(), Source::new(IngestionType::CdcWithDeletes), Source::new(IngestionType::CdcWithDeletes));
+    live.unit(&[("a", 2, "read by both"), ("b", 2, "y")]);
+    sync_lane("live", lake.url(), live.clone()).await.unwrap();
+    past.unit(&[("a", 1, "read by both"), ("c", 1, "x")]).unit(&[("d", 1, "x")]);
+    live.deletes(&[("a", 3)]);
+    let (url, rival) = (lake.url(), live.clone());
+    // The row has been read, and is committed after the deletion.
+    past.during(1, move || {
+        let (url, rival) = (url.clone(), rival.clone());
+        async move { assert_eq!(sync_lane("live", url, rival).await.unwrap().counts.rows_deleted, 1) }.boxed()
+    });
+    sync_lane("past", lake.url(), past.clone()).await.unwrap();
+    assert_eq!(lake.rows().await, ["b:2:y", "c:1:x", "d:1:x"]);
+    past.unit(&[("a", 4, "made again")]);
+    sync_lane("past", lake.url(), past).await.unwrap();
+    assert_eq!(lake.rows().await, ["a:4:made again", "b:2:y", "c:1:x", "d:1:x"]);
+}
+
+#[tokio::test]
+async fn lanes_are_named_plainly_and_not_for_tables_that_are_read_in_full() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    source.unit(&[("a", 1, "x")]);
+    for lane in ["", "rows", "a:b", "a/b"] {
+        assert_eq!(sync_lane(lane, lake.url(), source.clone()).await.unwrap_err().kind(), ErrorKind::Config, "{lane}");
+    }
+    let snapshot = Source::new(IngestionType::Snapshot);
+    snapshot.content(&[("a", 1, "x")]);
+    let error = sync_lane("past", lake.url(), snapshot).await.unwrap_err();
+    assert!(error.message().contains("has no lanes"), "{error}");
+}

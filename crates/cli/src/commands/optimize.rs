@@ -22,12 +22,14 @@ pub(super) async fn run(args: &OptimizeArgs, console: &std::sync::Arc<Console>) 
             .help("give --to DIR, or 'destination' in the pipeline file")
     })?;
     let lake = Lake::at(to)?;
-    let configured: HashMap<PathBuf, Vec<String>> = file
-        .tables
-        .iter()
-        .flatten()
-        .map(|table| (table.destination.clone(), table.configuration.cluster_by.clone().unwrap_or_default()))
-        .collect();
+    let mut configured: HashMap<PathBuf, Vec<String>> = HashMap::new();
+    for table in file.tables.iter().flatten() {
+        // One lane of a table may say it for all.
+        let columns = configured.entry(table.destination.clone()).or_default();
+        if let Some(cluster_by) = &table.configuration.cluster_by {
+            columns.clone_from(cluster_by);
+        }
+    }
     let mut options = SyncOptions::default();
     options.stop = interrupt::watch(console);
     let (mut done, mut failures) = (Vec::new(), Vec::new());

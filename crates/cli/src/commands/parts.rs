@@ -65,9 +65,10 @@ impl Origin {
                 .with("is", pipeline.source));
         }
         let specs = pipeline.tables([state.table.clone()])?;
-        let here = specs.iter().find(|spec| spec.destination == path && spec.source_table == state.table);
-        let spec = here.or_else(|| specs.iter().find(|spec| spec.source_table == state.table));
-        Ok(spec.map_or_else(|| TableSpec::new(&state.table).table_ref(), TableSpec::table_ref))
+        let mut specs: Vec<_> = specs.iter().filter(|spec| spec.source_table == state.table).collect();
+        specs.sort_by_key(|spec| (spec.destination != path, spec.configuration.lane != state.lane));
+        let spec = specs.first();
+        Ok(spec.map_or_else(|| TableSpec::new(&state.table).table_ref(), |spec| spec.table_ref()))
     }
 }
 
@@ -131,7 +132,8 @@ pub(super) async fn show(states: &[(PathBuf, FlowState)], origin: &Origin, conso
         if console.is_json() {
             print_lines(path, state, &parts, &statistics, console);
         } else {
-            console.heading(&format!("{} ({}): {}", path.display(), state.flow.as_str(), statistics.sentence()));
+            let flow = state.lane.iter().map(String::as_str).chain([state.flow.as_str()]).collect::<Vec<_>>().join(" ");
+            console.heading(&format!("{} ({flow}): {}", path.display(), statistics.sentence()));
             print_table(&parts, console);
         }
     }
@@ -142,11 +144,12 @@ fn print_lines(path: &Path, state: &FlowState, parts: &[OffsetPart], statistics:
     for part in parts {
         let details: Map<String, Value> = part.details.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
         console.print_json(&json!({
-            "destination": path, "flow": state.flow, "part": part.name, "watermark": part.watermark, "details": details,
+            "destination": path, "lane": state.lane, "flow": state.flow, "part": part.name, "watermark": part.watermark,
+            "details": details,
         }));
     }
     console.print_json(&json!({
-        "destination": path, "flow": state.flow, "parts": statistics.parts, "unread": statistics.unread,
+        "destination": path, "lane": state.lane, "flow": state.flow, "parts": statistics.parts, "unread": statistics.unread,
         "lagging": statistics.lagging, "oldest": statistics.oldest, "newest": statistics.newest,
     }));
 }
@@ -169,12 +172,14 @@ pub(super) async fn reset(
     lake: &Lake,
     states: &[(PathBuf, FlowState)],
     parts: &[String],
+    lane: Option<&str>,
     origin: &Origin,
     console: &Console,
 ) -> Result<u8> {
     // All names are checked before the first table is touched.
     let mut rewound = Vec::new();
-    for (path, state) in states.iter().filter(|(_, state)| state.flow == FlowKind::Rows) {
+    let wanted = |state: &FlowState| state.flow == FlowKind::Rows && (lane.is_none() || state.lane.as_deref() == lane);
+    for (path, state) in states.iter().filter(|(_, state)| wanted(state)) {
         let Some(offset) = &state.offset else { continue };
         let table = origin.table(path, state)?;
         rewound.push((path, state, origin.0.connector.forget_parts(&table, offset, parts).await?));

@@ -58,7 +58,10 @@ async fn show(args: &StateArgs, registry: &Registry, console: &Console) -> Resul
             (Some(offset), None) => offset.to_json(),
         };
         table.row([
-            path.display().to_string(),
+            match &state.lane {
+                None => path.display().to_string(),
+                Some(lane) => format!("{}, lane {lane}", path.display()),
+            },
             if path.as_os_str() == state.table.as_str() {
                 state.source.clone()
             } else {
@@ -102,7 +105,11 @@ async fn reset(args: &ResetArgs, registry: &Registry, console: &Console) -> Resu
     let origin = Origin::of(&args.selection, !args.parts.is_empty(), registry, console)?;
     let lake = lake(args.to.as_ref(), origin.as_ref())?;
     if let Some(origin) = origin.as_ref().filter(|_| !args.parts.is_empty()) {
-        return parts::reset(&lake, &read(&lake, tables).await?, &args.parts, origin, console).await;
+        return parts::reset(&lake, &read(&lake, tables).await?, &args.parts, args.lane.as_deref(), origin, console)
+            .await;
+    }
+    if let Some(lane) = &args.lane {
+        return reset_lane(&lake, tables, lane, console).await;
     }
     let rows = match args.rows {
         Some(Rows::Remove) => ResetRows::Remove,
@@ -116,6 +123,21 @@ async fn reset(args: &ResetArgs, registry: &Registry, console: &Console) -> Resu
         } else {
             let kept = if rows == ResetRows::Keep { "its rows stay" } else { "its rows are removed" };
             console.print(&format!("{}: reset, {kept}; the next sync reads it in full", table.display()));
+        }
+    }
+    Ok(exit::OK)
+}
+
+async fn reset_lane(lake: &Lake, tables: &[String], lane: &str, console: &Console) -> Result<u8> {
+    for table in selected(lake, tables)? {
+        state::reset_lane(&lake.table(&table)?, &HashMap::new(), lane, &SystemClock).await?;
+        if console.is_json() {
+            console.print_json(&json!({ "event": "reset", "destination": table, "lane": lane }));
+        } else {
+            console.print(&format!(
+                "{}: lane {lane} reset, its rows stay; its next sync reads it in full",
+                table.display()
+            ));
         }
     }
     Ok(exit::OK)

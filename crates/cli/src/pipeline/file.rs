@@ -103,9 +103,10 @@ impl Reader<'_> {
                 continue;
             };
             let Some(table) = self.table(table, &place) else { continue };
-            if tables.iter().any(|other| other.destination == table.destination) {
+            if tables.iter().any(|other| other.destination == table.destination && !other.is_lane_beside(&table)) {
                 self.problems.add(format!(
-                    "{place} lands in '{}', where another table lands; give it its own 'destination_table'",
+                    "{place} lands in '{}', where another table lands; give it its own 'destination_table', or, for the same \
+                     'source_table', its own 'lane'",
                     table.destination.display()
                 ));
             }

@@ -101,18 +101,15 @@ impl Pipeline {
             None if names.is_empty() => return Ok(()),
             None => names.into_iter().map(TableSpec::new).collect(),
             Some(tables) if names.is_empty() => tables,
-            Some(tables) => names
-                .iter()
-                .map(|name| {
-                    tables.iter().find(|t| t.source_table == **name).cloned().ok_or_else(|| {
-                        Error::unknown(
-                            "table in the pipeline file",
-                            name,
-                            tables.iter().map(|t| t.source_table.as_str()),
-                        )
-                    })
-                })
-                .collect::<Result<_>>()?,
+            Some(tables) => {
+                let known = || tables.iter().map(|t| t.source_table.as_str());
+                if let Some(name) = names.iter().find(|name| !known().any(|known| known == **name)) {
+                    return Err(Error::unknown("table in the pipeline file", name, known()));
+                }
+                // All lanes of a table.
+                let of = |name: &String| tables.iter().filter(|t| t.source_table == *name).cloned().collect::<Vec<_>>();
+                names.into_iter().flat_map(of).collect()
+            }
         };
         self.tables = Some(tables.into_iter().map(|table| self.configured(table)).collect::<Result<_>>()?);
         Ok(())

@@ -42,6 +42,11 @@ impl TableSpec {
         Self { destination: PathBuf::from(&source_table), source_table, configuration: TableConfiguration::default() }
     }
 
+    /// Whether both read the same table in lanes of their own.
+    pub(crate) fn is_lane_beside(&self, other: &Self) -> bool {
+        self.source_table == other.source_table && self.configuration.lane != other.configuration.lane
+    }
+
     /// What the source needs to know.
     pub(crate) fn table_ref(&self) -> TableRef {
         TableRef { name: self.source_table.clone(), options: self.configuration.options.clone() }
@@ -56,6 +61,8 @@ pub(crate) struct TableConfiguration {
     pub(crate) sequence_by: Option<String>,
     pub(crate) cluster_by: Option<Vec<String>>,
     pub(crate) partition_by: Option<Vec<String>>,
+    /// Names the state of one of several jobs that fill one table.
+    pub(crate) lane: Option<String>,
     pub(crate) options: Options,
 }
 
@@ -70,6 +77,10 @@ impl TableConfiguration {
             "primary_keys" => self.primary_keys = columns(key, &value, problems),
             "cluster_by" => self.cluster_by = columns(key, &value, problems),
             "partition_by" => self.partition_by = columns(key, &value, problems),
+            "lane" => match value.trim() {
+                "" => problems.add("'lane' must be a name, such as backfill"),
+                lane => self.lane = Some(lane.to_owned()),
+            },
             "sequence_by" => match value.trim() {
                 "" => problems.add("'sequence_by' must name a column"),
                 column => self.sequence_by = Some(column.to_owned()),

@@ -29,6 +29,7 @@ impl Jobs {
         let destination = self.lake.table(&spec.destination)?;
         let mut job = TableJob::new(self.source.clone(), Arc::clone(&self.connector), table, destination);
         job.connection.clone_from(&self.connection);
+        job.lane.clone_from(&configuration.lane);
         job.primary_keys.clone_from(&configuration.primary_keys);
         job.sequence_by.clone_from(&configuration.sequence_by);
         job.partition_by = configuration.partition_by.clone().unwrap_or_default();
