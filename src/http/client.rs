@@ -18,6 +18,7 @@ use super::{
     backoff::Delays,
     concurrency::Concurrency,
     connect::{Connections, connect},
+    cookies::Cookies,
     links::LinkPolicy,
     links::checked_base,
     pace::Pace,
@@ -60,6 +61,8 @@ pub(super) struct Inner {
     pub(super) refusal_check: Option<RefusalCheck>,
     pub(super) counters: Arc<Counters>,
     pub(super) pace: Option<Pace>,
+    /// Kept where that is asked for.
+    pub(super) cookies: Option<Cookies>,
     pub(super) slots: Arc<Concurrency>,
     /// Apart, so that requests waiting for a token do not keep its request from being sent.
     pub(super) token_slots: Arc<Concurrency>,
@@ -79,6 +82,7 @@ impl HttpClient {
             error_detail: None,
             answer_check: None,
             refusal_check: None,
+            cookies: false,
             jitter: fastrand::Rng::new(),
         }
     }
@@ -170,6 +174,8 @@ impl HttpClient {
             left: settings.max_retries,
             total: settings.retry_total,
             counters: Arc::clone(&self.inner.counters),
+            round: self.inner.slots.round(),
+            slots: Arc::clone(&self.inner.slots),
         }
     }
 
@@ -229,6 +235,8 @@ pub struct Retries {
     /// Waits that may still be spent, in sum.
     total: Duration,
     counters: Arc<Counters>,
+    slots: Arc<Concurrency>,
+    round: u64,
 }
 
 impl Retries {
@@ -239,6 +247,13 @@ impl Retries {
         self.total = self.total.checked_sub(wait)?;
         self.counters.retry();
         Some(wait)
+    }
+
+    /// Says that the server refused parts of an answer because it is busy: from now on half as many requests are under way as
+    /// before. Whatever says so of the same time halves it once.
+    pub fn busy(&mut self) {
+        self.slots.overloaded(self.round);
+        self.round = self.slots.round();
     }
 }
 
@@ -294,6 +309,7 @@ pub struct HttpClientBuilder {
     error_detail: Option<ErrorDetail>,
     answer_check: Option<AnswerCheck>,
     refusal_check: Option<RefusalCheck>,
+    cookies: bool,
     jitter: fastrand::Rng,
 }
 
@@ -341,6 +357,13 @@ impl HttpClientBuilder {
         self
     }
 
+    /// Keeps the cookies that the server sets and shows them to it, as long as the client lives: so a balancer leads all
+    /// requests to the same machine. Without it cookies are ignored.
+    pub fn cookies(mut self) -> Self {
+        self.cookies = true;
+        self
+    }
+
     /// Makes the waits between tries repeatable, for tests.
     pub fn jitter_seed(mut self, seed: u64) -> Self {
         self.jitter = fastrand::Rng::with_seed(seed);
@@ -352,7 +375,18 @@ impl HttpClientBuilder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) for an address, header, certificate, proxy or link host that cannot be used.
     pub fn build(self) -> Result<HttpClient> {
-        let Self { base, auth, settings, clock, user_agent, error_detail, answer_check, refusal_check, jitter } = self;
+        let Self {
+            base,
+            auth,
+            settings,
+            clock,
+            user_agent,
+            error_detail,
+            answer_check,
+            refusal_check,
+            cookies,
+            jitter,
+        } = self;
         let base = checked_base(base, settings.allow_insecure)?;
         let http = connect(&settings, &base, &user_agent, Connections::Many)?;
         let links = LinkPolicy::new(
@@ -373,6 +407,7 @@ impl HttpClientBuilder {
             refusal_check,
             counters: Arc::default(),
             pace: settings.requests_per_second.and_then(Pace::new),
+            cookies: cookies.then(Cookies::default),
             slots: Concurrency::new(settings.max_concurrency),
             token_slots: Concurrency::new(1),
             jitter: Mutex::new(jitter),

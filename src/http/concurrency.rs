@@ -59,6 +59,20 @@ impl Concurrency {
         Slot { of: self.clone(), permit, round: self.state().round, load: Load::Unknown }
     }
 
+    /// The round that a later [`Concurrency::overloaded`] counts for.
+    pub(super) fn round(&self) -> u64 {
+        self.state().round
+    }
+
+    /// Halves the limit at once, unless that happened since `round`.
+    pub(super) fn overloaded(&self, round: u64) {
+        let mut state = self.state();
+        state.learn(Load::Overload, round, self.max);
+        let over = state.permits.saturating_sub(state.limit as usize);
+        // Those under way are taken back when they end.
+        state.permits -= self.permits.forget_permits(over);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,6 +159,20 @@ mod tests {
             finish(&c, Load::Fine(Duration::from_millis(10))).await;
         }
         assert_eq!(available(&c), 8);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_inside_an_answer_halves_once_for_all_that_were_under_way() {
+        let c = Concurrency::new(8);
+        let round = c.round();
+        let held = [c.slot().await, c.slot().await, c.slot().await, c.slot().await, c.slot().await];
+        c.overloaded(round);
+        c.overloaded(round);
+        assert_eq!(available(&c), 0, "of four that are allowed five are under way");
+        drop(held);
+        assert_eq!(available(&c), 4);
+        c.overloaded(c.round());
+        assert_eq!(available(&c), 2);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ mod classify;
 mod client;
 mod concurrency;
 mod connect;
+mod cookies;
 mod failure;
 mod links;
 mod pace;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::{
     Method,
-    header::{HeaderMap, HeaderValue, LOCATION},
+    header::{COOKIE, HeaderMap, HeaderValue, LOCATION},
 };
 use tracing::Instrument;
 use url::Url;
@@ -17,6 +17,7 @@ use super::{
     classify::{Action, Facts, Outcome, classify, is_overload},
     client::Inner,
     concurrency::{Load, Slot},
+    cookies::Cookies,
     failure::{Circumstances, Failure},
     redact,
     response::{BodyFault, BodyStream, Response, asked_wait, read_whole, text_header},
@@ -249,6 +250,13 @@ impl Inner {
         if let Some(credential) = credential {
             headers.insert(credential.name.clone(), credential.value.clone());
         }
+        if trusted
+            && self.links.is_own(at)
+            && let Some(cookies) = &self.cookies
+            && let Some(value) = cookies.header(headers.get(COOKIE), at, self.now())
+        {
+            headers.insert(COOKIE, value);
+        }
         *request.body_mut() = match &call.body {
             Body::Empty => None,
             Body::Bytes(bytes) => Some(bytes.clone().into()),
@@ -282,7 +290,9 @@ impl Inner {
         let is_refused = self.refusal_check.zip(body.as_ref()).is_some_and(|(check, body)| check(status, body));
         let outcome = if is_refused { Outcome::Refused(status) } else { Outcome::Status(status) };
         let secrets = credential.map(|credential| &credential.value).into_iter().chain(self.extra_headers.values());
-        let body = body.map(|body| redact::without_secrets(body, secrets.map(HeaderValue::as_bytes)));
+        let cookies = self.cookies.as_ref().map(Cookies::values).unwrap_or_default();
+        let secrets = secrets.map(HeaderValue::as_bytes).chain(cookies.iter().map(String::as_bytes));
+        let body = body.map(|body| redact::without_secrets(body, secrets));
         let detail = self.error_detail.zip(body).and_then(|(detail, body)| detail(status, &body));
         Failure { outcome, url: head.url, request_id, retry_after, detail, cause: None }
     }

@@ -63,7 +63,11 @@ impl Inner {
             let sent = self.now();
             self.counters.request();
             let http = shown.exchange.as_ref().and_then(Exchange::http).unwrap_or(&self.http);
-            let mut head = match http.execute(request).await {
+            let answer = http.execute(request).await;
+            if let (true, Some(cookies), Ok(answer)) = (trusted && self.links.is_own(at), &self.cookies, &answer) {
+                cookies.keep(answer.headers(), at, self.now());
+            }
+            let mut head = match answer {
                 Ok(response) => Head { response, url: at.clone(), counters: self.counters.clone() },
                 Err(error) => return Ok(Sent { at: sent, answer: Err(error) }),
             };

@@ -1,4 +1,4 @@
-//! HTTP/2, zstd and proxies.
+//! HTTP/2, zstd, proxies and cookies.
 
 use std::sync::{
     Arc, Mutex,
@@ -16,6 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use super::{
     support::{Deed, RawServer, Timed},
@@ -155,4 +156,20 @@ async fn a_proxy_that_is_not_there_is_an_error_without_its_password() {
     let error = timed.client.get("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Exhausted));
     assert!(!format!("{error} {error:?}").contains("MARKER"), "{error:?}");
+}
+
+#[tokio::test]
+async fn cookies_go_back_to_the_server_that_set_them_where_that_is_asked_for() {
+    for kept in [true, false] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).insert_header("set-cookie", "node=a; Path=/");
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let timed = Timed::with(&server.uri(), |_| {}, |builder| if kept { builder.cookies() } else { builder });
+        for _ in 0..2 {
+            timed.client.get("x").send().await.unwrap();
+        }
+        let requests = server.received_requests().await.unwrap();
+        let seen: Vec<_> = requests.iter().map(|request| request.headers.get("cookie").cloned()).collect();
+        assert!(seen[0].is_none() && seen[1].as_ref().is_some_and(|value| value == "node=a") == kept, "{seen:?}");
+    }
 }
