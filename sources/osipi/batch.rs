@@ -1,8 +1,9 @@
 //! Many requests in one: `POST /batch`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{client::PiClient, faults};
@@ -79,55 +80,77 @@ impl PiClient {
         let mut retries = self.http.retries();
         let mut wait = None;
         loop {
-            let mut parts = vec![std::mem::take(&mut waiting)];
-            while let Some(part) = parts.pop() {
-                if part.is_empty() {
-                    continue;
-                }
-                if self.is_too_large(requests, &part) {
-                    halve(part, &mut parts);
-                    continue;
-                }
-                let body = self.body_of(requests, &part);
-                let mut request =
-                    self.http.post("batch").idempotent(true).body("application/json; charset=utf-8", body);
-                if let Some(wait) = wait {
-                    request = request.after(wait);
-                }
-                let response = self.send(request.accept_status(400).accept_status(413)).await?;
-                match response.status() {
-                    400 | 413 if part.len() > 1 => {
-                        self.learn_batch_cap(part.len() / 2);
-                        halve(part, &mut parts);
-                    }
-                    status @ (400 | 413) => {
-                        let content = response.into_body();
-                        part.iter().for_each(|&at| answers[at] = SubResponse { status, content: content.clone() });
-                    }
-                    _ => {
-                        for (key, answer) in read_answers(response.body())? {
-                            if let Some(slot) = key.parse().ok().and_then(|at: usize| answers.get_mut(at)) {
-                                *slot = answer;
-                            }
-                        }
-                        waiting.extend(part.into_iter().filter(|&at| answers[at].is_transient()));
-                    }
-                }
-            }
+            self.send_part(requests, &waiting, wait, &mut answers).await?;
+            waiting.retain(|&at| answers[at].is_transient());
             if waiting.is_empty() {
                 return Ok(answers);
+            }
+            if waiting.iter().any(|&at| answers[at].status == 429) {
+                retries.busy();
             }
             wait = match retries.next_wait() {
                 Some(wait) => Some(wait),
                 None => return Ok(answers),
             };
-            waiting.sort_unstable();
             tracing::debug!(requests = waiting.len(), "requests of a batch are sent again");
         }
     }
 
+    /// Sends some of the requests, in halves where they are too many; whether the server took them at once.
+    fn send_part<'a>(
+        &'a self,
+        requests: &'a [SubRequest],
+        part: &'a [usize],
+        wait: Option<Duration>,
+        answers: &'a mut [SubResponse],
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let (first, second) = part.split_at(part.len().div_ceil(2));
+            if self.is_too_large(requests, part) {
+                self.send_part(requests, first, wait, answers).await?;
+                self.send_part(requests, second, wait, answers).await?;
+                return Ok(false);
+            }
+            if part.is_empty() {
+                return Ok(true);
+            }
+            let body = self.body_of(requests, part);
+            let mut request = self.http.post("batch").idempotent(true).body("application/json; charset=utf-8", body);
+            if let Some(wait) = wait {
+                request = request.after(wait);
+            }
+            let response = self.send(request.accept_status(400).accept_status(413)).await?;
+            match response.status() {
+                400 | 413 if part.len() > 1 => {
+                    let taken = [
+                        self.send_part(requests, first, None, answers).await?,
+                        self.send_part(requests, second, None, answers).await?,
+                    ];
+                    // Had it been for one of the requests, the half with that one would have been refused too.
+                    if taken == [true, true] {
+                        self.learn_batch_cap(first.len());
+                    }
+                    Ok(false)
+                }
+                status @ (400 | 413) => {
+                    let content = response.into_body();
+                    part.iter().for_each(|&at| answers[at] = SubResponse { status, content: content.clone() });
+                    Ok(false)
+                }
+                _ => {
+                    for (key, answer) in read_answers(response.body())? {
+                        if let Some(slot) = key.parse().ok().and_then(|at: usize| answers.get_mut(at)) {
+                            *slot = answer;
+                        }
+                    }
+                    Ok(true)
+                }
+            }
+        })
+    }
+
     fn is_too_large(&self, requests: &[SubRequest], part: &[usize]) -> bool {
-        let each = self.http.base().as_str().len() + 80;
+        let each = self.http.base().as_str().len() + 130;
         let bytes: usize = part.iter().map(|&at| requests[at].target.len() + each).sum();
         part.len() > 1 && (bytes > MAX_BODY || self.batch_cap().is_some_and(|cap| part.len() > cap))
     }
@@ -135,22 +158,18 @@ impl PiClient {
     /// `{"7":{"Method":"GET","Resource":"https://…"}}`, keyed by the place of each request.
     fn body_of(&self, requests: &[SubRequest], part: &[usize]) -> String {
         let base = self.http.base().as_str();
+        let headers = self.headers().map(|(name, value)| format!(r#","Headers":{{"{name}":"{value}"}}"#));
+        let headers = headers.unwrap_or_default();
         let mut body = String::from("{");
         for (n, &at) in part.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
             let resource = Value::from(format!("{base}{}", requests[at].target));
             // Writing to a string does not fail.
-            let _ = write!(body, r#"{comma}"{at}":{{"Method":"GET","Resource":{resource}}}"#);
+            let _ = write!(body, r#"{comma}"{at}":{{"Method":"GET","Resource":{resource}{headers}}}"#);
         }
         body.push('}');
         body
     }
-}
-
-fn halve(mut part: Vec<usize>, parts: &mut Vec<Vec<usize>>) {
-    let rest = part.split_off(part.len().div_ceil(2));
-    parts.push(rest);
-    parts.push(part);
 }
 
 /// The answers of a batch by key.
@@ -188,7 +207,20 @@ fn read_answer(s: &mut Scanner, body: &Bytes) -> Result<SubResponse> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::config::Connection, *};
+    use crate::{options::Options, registry::Context};
+
+    #[test]
+    fn each_request_of_a_batch_says_whether_caches_will_do() {
+        let options = Options::new().with("pi_base_url", "http://127.0.0.1").with("auth_type", "anonymous");
+        let client = PiClient::new(&Connection::parse(&options).unwrap(), &Context::new()).unwrap();
+        let body = |client: &PiClient| -> Value {
+            serde_json::from_str(&client.body_of(&[SubRequest::get("a"), SubRequest::get("b?c=d")], &[1])).unwrap()
+        };
+        let resource = "http://127.0.0.1/piwebapi/b?c=d";
+        assert_eq!(body(&client), serde_json::json!({ "1": { "Method": "GET", "Resource": resource } }));
+        assert_eq!(body(&client.past_caches())["1"]["Headers"], serde_json::json!({ "Cache-Control": "no-cache" }));
+    }
 
     #[test]
     fn answers_are_joined_by_key_and_keep_their_status() {

@@ -26,6 +26,8 @@ pub(super) struct PiClient {
     pub(super) http: HttpClient,
     learned: Arc<Learned>,
     log: bool,
+    /// Whether the server is asked to look past its caches.
+    past_caches: bool,
 }
 
 /// What the server has turned out to allow; 0 is unknown.
@@ -49,8 +51,20 @@ impl PiClient {
             .user_agent(connection.user_agent.as_ref().unwrap_or(&context.user_agent))
             .error_detail(|_, body| faults::detail(body))
             .answer_check(faults::in_answer)
+            // Markers of the updates feed are known to one machine behind a balancer.
+            .cookies()
             .build()?;
-        Ok(Self { http, learned: Arc::default(), log: connection.debug_http })
+        Ok(Self { http, learned: Arc::default(), log: connection.debug_http, past_caches: false })
+    }
+
+    /// The same connection, whose answers hold what the archive holds now, and not what the server knew a while ago.
+    pub(super) fn past_caches(&self) -> Self {
+        Self { past_caches: true, ..self.clone() }
+    }
+
+    /// Headers that go with each request, also inside a batch.
+    pub(super) fn headers(&self) -> Option<(&'static str, &'static str)> {
+        self.past_caches.then_some(("Cache-Control", "no-cache"))
     }
 
     /// The answer to a GET of a path below the base address, as JSON text. `webIdType=IDOnly` is added.
@@ -96,6 +110,7 @@ impl PiClient {
     /// A request with the headers that PI Web API wants.
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
         let request = request.header("accept", "application/json").header("x-requested-with", "lakeflow-connect");
+        let request = self.headers().into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let response = request.send().await?;
         if self.log {
             let (path, ms) = (response.url().path(), response.elapsed().as_millis() as u64);

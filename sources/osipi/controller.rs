@@ -38,6 +38,8 @@ pub(super) struct Limits {
 pub(super) enum Lane {
     /// What is new.
     Tail,
+    /// What lies beyond now.
+    Ahead,
     /// A window before that.
     Gap,
 }
@@ -102,9 +104,11 @@ impl Densities {
     }
 
     /// How many events a window is expected to hold; of a tag of which nothing is known as many as of half of the others.
-    fn expected(&self, tag: usize, span: Micros) -> Option<f64> {
-        let density = self.of(tag).or_else(|| self.sample.get(self.sample.len() / 2).copied());
-        density.map(|density| density * span as f64 / 1e6)
+    /// Nobody can tell how many lie beyond now.
+    fn expected(&self, job: &Job) -> Option<f64> {
+        let span = job.pager.end() - job.pager.floor();
+        let density = self.of(job.tag).or_else(|| self.sample.get(self.sample.len() / 2).copied());
+        density.filter(|_| job.lane != Lane::Ahead).map(|density| density * span as f64 / 1e6)
     }
 
     /// How long a window may be to fill a page.
@@ -157,8 +161,7 @@ impl Controller {
 
     /// The most events to ask for: twice what is expected, so that an answer stays bounded when a tag bursts.
     fn max_count(&self, densities: &Densities, job: &Job) -> u32 {
-        let span = job.pager.end() - job.pager.floor();
-        let wanted = match densities.expected(job.tag, span) {
+        let wanted = match densities.expected(job) {
             Some(events) => events * 2.0 + 200.0,
             None => self.share(densities),
         };
@@ -173,9 +176,8 @@ impl Controller {
     }
 
     fn bytes(&self, densities: &Densities, job: &Job) -> f64 {
-        let span = job.pager.end() - job.pager.floor();
         let full = f64::from(job.pager.max_count());
-        match densities.expected(job.tag, span) {
+        match densities.expected(job) {
             Some(events) => events.min(full) * densities.event_bytes + 100.0,
             // It fits however much there is: no more is asked for.
             None => self.limits.bytes / self.limits.requests as f64,

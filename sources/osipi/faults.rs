@@ -144,7 +144,7 @@ pub(super) fn of_status(status: u16, body: &[u8], resource: &str) -> Error {
         409 | 501 => (
             ErrorKind::Unsupported,
             "the server cannot read this object in this way",
-            "leave it out: its data reference or value type does not support this table",
+            "leave it out: its data reference or value type does not support this table. Name what is to be read by tag_webids, attribute_webids or nameFilter, or set on_tag_error=quarantine",
         ),
         429 => (
             ErrorKind::RateLimited,
@@ -169,6 +169,11 @@ pub(super) fn of_status(status: u16, body: &[u8], resource: &str) -> Error {
         error = error.retryable(Retry::Exhausted);
     }
     error.help(help)
+}
+
+/// Whether an error says that an object cannot be read in this way at all.
+pub(super) fn is_unfit(error: &Error) -> bool {
+    matches!(error.get("status"), Some("409" | "501"))
 }
 
 /// Whether the same request may succeed later.

@@ -6,12 +6,17 @@ const ALL: [&str; 8] =
 
 /// Those that `selectedFields` names, as in `Items.Timestamp;Items.Value`; all when it is not given.
 pub(super) fn of_values(selected: Option<&str>) -> Vec<&'static str> {
-    let Some(selected) = selected else { return ALL.to_vec() };
+    self::selected(ALL.to_vec(), selected)
+}
+
+/// Of these fields the ones that `selectedFields` names; all when it is not given.
+pub(super) fn selected(fields: Vec<&'static str>, selected: Option<&str>) -> Vec<&'static str> {
+    let Some(selected) = selected else { return fields };
     let is_named = |field: &&str| {
         let mut names = selected.split(';').filter_map(|path| path.trim().rsplit('.').next());
         names.any(|name| name.eq_ignore_ascii_case(field))
     };
-    ALL.into_iter().filter(is_named).collect()
+    fields.into_iter().filter(is_named).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::{
     client::PiClient,
     config::{ChangeCapture, Compat, OnTagError, TableOptions},
     eventframes::FramesReader,
+    faults,
     ledger::{LedgerReader, Notes, Object},
     lists::ListReader,
     tables::{Reader, Table},
@@ -39,6 +40,15 @@ pub(super) struct Reading {
     pub(super) source: Arc<Source>,
     pub(super) table: &'static Table,
     pub(super) options: Arc<TableOptions>,
+}
+
+/// Why a stream is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tolerated {
+    /// It could not be read.
+    Failed,
+    /// It has no such values.
+    Unfit,
 }
 
 /// Reads one table. Each kind of table has its own.
@@ -134,8 +144,38 @@ impl Reading {
         if self.options.on_tag_error == OnTagError::Fail {
             return Err(error.with("table", self.table.name));
         }
+        tracing::warn!(
+            table = self.table.name,
+            webid = object.webid,
+            name = object.name,
+            %error,
+            "left out, noted in pi_errors"
+        );
         self.source.notes.failed(self.table.name, object, &error, self.now());
         Ok(())
+    }
+
+    /// As [`Reading::tolerate`], of a stream. One that came `by_chance` with a list, and that the server cannot read in this
+    /// way, is noted and left out in any case: a list holds attributes of all kinds, and nobody asked for this one.
+    ///
+    /// # Errors
+    /// As [`Reading::tolerate`].
+    pub(super) fn tolerate_stream(&self, object: Object<'_>, by_chance: bool, error: Error) -> Result<Tolerated> {
+        if !(by_chance && faults::is_unfit(&error)) {
+            return self.tolerate(object, error).map(|()| Tolerated::Failed);
+        }
+        let notes = &self.source.notes;
+        let name = object.name.or(object.webid);
+        if notes.unfit(self.table.name) {
+            tracing::warn!(
+                table = self.table.name,
+                name,
+                %error,
+                "attributes that have no such values are left out, noted in pi_errors: this is the first"
+            );
+        }
+        notes.failed(self.table.name, object, &error, self.now());
+        Ok(Tolerated::Unfit)
     }
 
     /// The reader of the table.

@@ -32,7 +32,7 @@ fn assert_equal(lake: &Lake, server: &RunningServer, when: &str) {
 }
 
 /// For every n: all requests from the n-th on fail; the host starts again from what it had committed.
-async fn cut_after_each_request(capture: &str) {
+async fn cut_after_each_request(table: TableRef) {
     let server = restless_plant();
     let mut random = fastrand::Rng::with_seed(11);
     let mut before = Lake::default();
@@ -45,10 +45,10 @@ async fn cut_after_each_request(capture: &str) {
                 path: None,
                 fault: Fault::CutOff,
             });
-            let broken = lake.run(&impatient(&server), &small_pages(capture), usize::MAX).await;
+            let broken = lake.run(&impatient(&server), &table, usize::MAX).await;
             server.faults().clear();
-            lake.run(&connect_to(&server), &small_pages(capture), usize::MAX).await.unwrap();
-            assert_equal(&lake, &server, &format!("{capture}, epoch {epoch}, cut at request {n}"));
+            lake.run(&connect_to(&server), &table, usize::MAX).await.unwrap();
+            assert_equal(&lake, &server, &format!("epoch {epoch}, cut at request {n}"));
             if broken.is_ok() {
                 assert!(n > 5, "too few requests to tell");
                 after = Some(lake);
@@ -63,12 +63,17 @@ async fn cut_after_each_request(capture: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn j3_a_read_cut_at_any_request_ends_with_what_the_archive_holds() {
-    cut_after_each_request("reconcile").await;
+    cut_after_each_request(small_pages("reconcile")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn j3_a_read_by_the_feed_cut_at_any_request_ends_with_what_the_archive_holds() {
-    cut_after_each_request("updates").await;
+    cut_after_each_request(small_pages("updates")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j3_a_read_by_streamsets_cut_at_any_request_ends_with_what_the_archive_holds() {
+    cut_after_each_request(TableRef { name: "pi_streamset_recorded".to_owned(), ..small_pages("reconcile") }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use lakeflow_connect::{
     arrow::{
         array::{Array, AsArray, RecordBatch},
         compute::concat_batches,
+        datatypes::Int64Type,
         util::display::array_value_to_string,
     },
 };
@@ -107,18 +108,88 @@ async fn pages_smaller_than_the_list_bring_the_same_points() {
 }
 
 #[tokio::test]
+async fn small_pages_bring_the_same_rows_of_every_list() {
+    let server = start();
+    let (mut same, small) = (0, |name| TableRef::new(name).option("maxCount", "2"));
+    for name in LISTS.into_iter().filter(|name| *name != "pi_af_table_rows") {
+        let paged = match read(&server, small(name)).await {
+            Err(error) if error.kind() == ErrorKind::Config => continue,
+            paged => paged.unwrap_or_else(|error| panic!("{name}: {error}")),
+        };
+        let whole = read(&server, TableRef::new(name)).await.unwrap();
+        let lines = |batch: &RecordBatch| {
+            let times = |name: &&str| !["ingestion_timestamp", "up_time_minutes"].contains(name);
+            let columns: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+            let columns: Vec<&str> = columns.iter().map(String::as_str).filter(times).collect();
+            let cell = |column: &str, row| array_value_to_string(batch.column_by_name(column).unwrap(), row).unwrap();
+            let line = |row| columns.iter().map(|column| cell(column, row)).collect::<Vec<_>>();
+            (0..batch.num_rows()).map(line).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(paged.num_rows(), whole.num_rows(), "{name}");
+        assert!(lines(&paged) == lines(&whole), "{name}");
+        same += 1;
+    }
+    assert!(same > 15, "{same}");
+}
+
+#[tokio::test]
+async fn of_af_tables_so_many_rows_are_read_as_asked_for() {
+    let server = start();
+    let whole = read(&server, TableRef::new("pi_af_table_rows")).await.unwrap();
+    let tables: BTreeSet<_> = texts(&whole, "table_webid").into_iter().collect();
+    let some = TableRef::new("pi_af_table_rows").option("startIndex", "1").option("maxCount", "2");
+    let some = read(&server, some).await.unwrap();
+    assert!(whole.num_rows() > 3 * tables.len());
+    assert_eq!(some.num_rows(), 2 * tables.len());
+    let index = some.column_by_name("row_index").unwrap().as_primitive::<Int64Type>();
+    assert!(index.values().iter().all(|at| (1..3).contains(at)));
+}
+
+/// Elements with their parents, paths and depths, in order.
+fn elements(batch: &RecordBatch) -> Vec<[Option<String>; 4]> {
+    let depth = batch.column_by_name("depth").unwrap();
+    let texts = ["element_webid", "parent_webid", "path"].map(|column| texts(batch, column));
+    let row = |row: usize| {
+        let [webid, parent, path] = texts.each_ref().map(|column| column[row].clone());
+        [webid, parent, path, Some(array_value_to_string(depth, row).unwrap())]
+    };
+    let mut rows: Vec<_> = (0..batch.num_rows()).map(row).collect();
+    rows.sort();
+    rows
+}
+
+#[tokio::test]
 async fn the_hierarchy_is_the_same_in_one_list_and_level_by_level() {
     let server = start();
-    let sorted = |batch: &RecordBatch| {
-        let columns = ["element_webid", "parent_webid", "path"].map(|column| texts(batch, column));
-        let mut rows: Vec<_> = (0..batch.num_rows()).map(|row| columns.clone().map(|c| c[row].clone())).collect();
-        rows.sort();
-        rows
-    };
-    let full = read(&server, TableRef::new("pi_af_hierarchy").option("maxCount", "3")).await.unwrap();
-    let levels = read(&server, TableRef::new("pi_af_hierarchy").option("traversal", "levels")).await.unwrap();
-    assert!(sorted(&full) == sorted(&levels), "the two ways differ");
-    assert!(texts(&full, "parent_webid").iter().any(Option::is_some));
+    let whole = elements(&read(&server, TableRef::new("pi_af_hierarchy")).await.unwrap());
+    assert!(whole.iter().any(|[_, parent, ..]| parent.is_some()));
+    let is_top = |[_, _, _, depth]: &&[Option<String>; 4]| depth.as_deref() == Some("0");
+    let mut roots: Vec<Option<String>> = whole.iter().filter(is_top).map(|[webid, ..]| webid.clone()).collect();
+    roots.truncate(2);
+    roots.push(whole.iter().find(|row| !is_top(row)).unwrap()[0].clone());
+    roots.push(None);
+    for root in roots {
+        let mut sizes = Vec::new();
+        for depth in [Some("1"), Some("2"), Some("3"), None] {
+            let table = TableRef::new("pi_af_hierarchy").option("maxCount", "3");
+            let table = root.iter().fold(table, |table, root| table.option("root_element_webid", root.as_str()));
+            let table = depth.into_iter().fold(table, |table, depth| table.option("max_depth", depth));
+            let full = read(&server, table.clone()).await.unwrap();
+            let levels = read(&server, table.clone().option("traversal", "levels")).await.unwrap();
+            // A filter that every element fits is one all the same.
+            let filtered = read(&server, table.option("nameFilter", "*")).await.unwrap();
+            assert_eq!(elements(&full), elements(&levels), "{root:?} {depth:?}");
+            assert_eq!(elements(&full), elements(&filtered), "{root:?} {depth:?}");
+            assert!(!texts(&full, "element_webid").contains(&root) || root.is_none());
+            sizes.push(full.num_rows());
+        }
+        assert!(sizes.is_sorted(), "{root:?}: {sizes:?}");
+        if root.is_none() {
+            let tops = whole.iter().filter(is_top).count();
+            assert_eq!((sizes[0], sizes[3]), (tops, whole.len()));
+            assert!(sizes[1] > sizes[0]);
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! The OSI PI source.
 
+mod attributes;
 mod auth;
 mod bad_input;
+mod balancer;
+mod batches;
 mod check;
 mod crashes;
 mod deletions;
@@ -9,24 +12,30 @@ mod ends;
 mod eventframe_lake;
 mod eventframe_searches;
 mod eventframes;
+mod future;
 mod instants;
 mod lake;
 mod ledger;
 mod lists;
+mod proxy;
 #[cfg(feature = "kerberos")]
 mod real_kerberos;
 mod recorded;
 mod secrecy;
 mod selection;
+mod streamsets;
 mod tables;
+mod units;
 mod windows;
 mod wrong_clients;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use lakeflow_connect::{
-    Context, LakeflowConnect, Options, Records, Registry, Result, clock::ManualClock, decode::arrow_to_json,
+    Context, LakeflowConnect, Options, ReadEvent, ReadRequest, Records, Registry, Result, TableRef, clock::ManualClock,
+    decode::arrow_to_json,
 };
 use lakeflow_simulators::{
     clock::SimClock,
@@ -70,6 +79,16 @@ fn timeless(server: &RunningServer, more: &[(&str, &str)]) -> Arc<dyn LakeflowCo
     let options = more.iter().fold(options, |options, (name, value)| options.with(*name, *value));
     let clock = Arc::new(ManualClock::new(server.clock().now()));
     Registry::builtin().connect("osipi", &options, &Context::new().clock(clock)).unwrap()
+}
+
+/// The rows of a table, as [`rows_of`] has them.
+async fn table_rows(source: &Arc<dyn LakeflowConnect>, table: TableRef) -> Result<Vec<Value>> {
+    let events: Vec<ReadEvent> = source.read_table(ReadRequest::new(table)).try_collect().await?;
+    let records = events.iter().filter_map(|event| match event {
+        ReadEvent::Records(records) => Some(rows_of(records)),
+        _ => None,
+    });
+    Ok(records.flatten().collect())
 }
 
 /// Rows as JSON objects; what is null is absent.

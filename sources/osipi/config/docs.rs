@@ -115,12 +115,12 @@ const COMMON: &[OptionDoc] = &[
     table(
         "maxCount",
         count(MAX_COUNT),
-        "Items asked for at a time: 10000 of a stream, 1000 of a list; lowered to the server's cap.",
+        "Items asked for at a time: 10000 of a stream, 1000 of a list; lowered to the server's cap. Of pi_af_table_rows the rows of each table that are read, from startIndex on; all when not given.",
     ),
     table(
         "selectedFields",
         OptionKind::Text,
-        "Fields of a value to ask for, separated by ';', which must include time, value and quality; all when not given.",
+        "Fields to ask for, separated by ';': of a value, which must include time, value and quality, or of a point, which must include WebId; all when not given.",
     ),
     table("timeZone", OptionKind::Text, "Zone of times that name none (Windows or IANA name).").default("UTC"),
 ];
@@ -182,7 +182,7 @@ const WINDOW: &[OptionDoc] = &[
     table(
         "future_horizon",
         OptionKind::Text,
-        "How far beyond now to read points that hold future data, as a time span up to 3650d.",
+        "How far beyond now to read points that hold future data, in every run anew, as a time span up to 3650d.",
     )
     .default("0")
     .group("window"),
@@ -248,7 +248,7 @@ const WINDOWED: &[OptionDoc] = &[
         .default("ExpressionRecordedValues")
         .group("windowed"),
     table("sampleInterval", OptionKind::Text, "Distance of samples; for interpolated values another name of interval.").group("windowed"),
-    table("time", OptionKind::List, "PI times to read values at; now when not given.").group("windowed"),
+    table("time", OptionKind::List, "PI times to read values at; of pi_current_value one. Now when not given.").group("windowed"),
     table("retrievalMode", OptionKind::Choice(&["Auto", "AtOrBefore", "Before", "AtOrAfter", "After", "Exact"]), "Which recorded value counts as the one at a time.")
         .default("Auto")
         .group("windowed"),
@@ -271,7 +271,12 @@ const LISTS: &[OptionDoc] = &[
     table("attributeNameFilter", OptionKind::Text, "Attributes whose name fits; * is any text, ? one character.")
         .group("lists"),
     table("root_element_webid", OptionKind::Text, "Read only what is below this element.").group("lists"),
-    table("max_depth", count(1000), "Read only this many levels; all when not given.").group("lists"),
+    table(
+        "max_depth",
+        count(1000),
+        "Read only this many levels below the database or root_element_webid; all when not given.",
+    )
+    .group("lists"),
     table("categoryName", OptionKind::Text, "Category that elements or event frames must have.").group("lists"),
     table(
         "elementType",

@@ -239,14 +239,14 @@ impl TableOptions {
         options
             .parse_with(Level::Table, OPTIONS, |parsed: &Self, problems| {
                 check_applies(table, options, problems);
-                parsed.check(problems);
+                parsed.check(table, problems);
             })
             .map_err(|error| error.with("table", table.name))
     }
 
-    fn check(&self, problems: &mut Problems) {
+    fn check(&self, table: &Table, problems: &mut Problems) {
         self.check_times(problems);
-        self.check_fields(problems);
+        self.check_fields(table, problems);
         if self.recorded.boundary_type != Boundary::Inside {
             problems.add("'boundaryType' must be Inside: the other kinds give events that are not in the archive");
         }
@@ -254,6 +254,11 @@ impl TableOptions {
             problems.add("'filterExpression' cannot go with change_capture=reconcile, which counts all events");
         }
         let window = &self.window;
+        if self.compat == Compat::Upstream && window.future_horizon.trim() != "0" {
+            problems.add(
+                "'future_horizon' cannot go with compat=upstream: such events change, and that table is only added to",
+            );
+        }
         let starts = [window.start_time.is_some(), window.lookback_minutes.is_some(), window.lookback_days.is_some()];
         if starts.iter().filter(|given| **given).count() > 1 {
             problems.add("give only one of 'startTime', 'lookback_minutes' and 'lookback_days'");

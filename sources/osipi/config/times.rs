@@ -1,7 +1,10 @@
 //! Times, spans, zones and fields of a table's options, checked before anything is sent.
 
 use super::{
-    super::time::{self, Span, Ticks, Zone},
+    super::{
+        tables::{Reader, Table},
+        time::{self, Span, Ticks, Zone},
+    },
     table::TableOptions,
 };
 use crate::options::Problems;
@@ -58,16 +61,17 @@ impl TableOptions {
     }
 
     /// The columns decide which fields are asked for. A selection that leaves out time, value or quality means something else.
-    pub(super) fn check_fields(&self, problems: &mut Problems) {
+    pub(super) fn check_fields(&self, table: &Table, problems: &mut Problems) {
         let Some(fields) = &self.selected_fields else { return };
+        let (needed, why): (&[&str], _) = match table.reader {
+            Reader::List(_) => (&["WebId"], "it is the key"),
+            _ => (&NEEDED_FIELDS, "without them a bad value looks good"),
+        };
         let given: Vec<&str> = fields.split(';').filter_map(|path| path.trim().rsplit('.').next()).collect();
         let missing: Vec<&str> =
-            NEEDED_FIELDS.into_iter().filter(|needed| !given.iter().any(|f| f.eq_ignore_ascii_case(needed))).collect();
+            needed.iter().copied().filter(|needed| !given.iter().any(|f| f.eq_ignore_ascii_case(needed))).collect();
         if !missing.is_empty() {
-            problems.add(format!(
-                "'selectedFields' must include {}: without them a bad value looks good",
-                missing.join(", ")
-            ));
+            problems.add(format!("'selectedFields' must include {}: {why}", missing.join(", ")));
         }
     }
 }
@@ -103,10 +107,35 @@ mod tests {
     }
 
     #[test]
+    fn options_that_would_change_nothing_are_refused() {
+        for (table, option, value) in [
+            ("pi_timeseries_changes", "snapshot_policy", "include"),
+            ("pi_timeseries_changes", "endTime", "*"),
+            ("pi_timeseries_changes", "late_window", "1h"),
+            ("pi_timeseries_changes", "filterExpression", "'.' > 1"),
+            ("pi_stream_annotations", "desiredUnits", "K"),
+            ("pi_stream_annotations", "prefer_streamset", "true"),
+        ] {
+            let told = problems(table, &[(option, value)]);
+            assert!(told.contains(&format!("'{option}' does not apply to this table")), "{table}: {told}");
+        }
+        assert_eq!(problems("pi_timeseries_changes", &[("nameFilter", "sin*"), ("on_tag_error", "quarantine")]), "");
+    }
+
+    #[test]
+    fn what_is_only_added_to_takes_nothing_that_changes() {
+        let both = [("compat", "upstream"), ("future_horizon", "1h")];
+        assert!(problems("pi_timeseries", &both).contains("'future_horizon'"));
+        assert_eq!(problems("pi_timeseries", &[("compat", "upstream"), ("future_horizon", "0")]), "");
+    }
+
+    #[test]
     fn a_selection_of_fields_keeps_time_value_and_quality() {
         let told = problems("pi_timeseries", &[("selectedFields", "Items.Timestamp;Items.Value")]);
         assert!(told.contains("Good, Questionable, Substituted"), "{told}");
         let all = "Items.Timestamp; Items.Value;Items.good;Items.Questionable;Items.Substituted;UnitsAbbreviation";
         assert_eq!(problems("pi_timeseries", &[("selectedFields", all)]), "");
+        assert!(problems("pi_points", &[("selectedFields", "Items.Name")]).contains("WebId"));
+        assert_eq!(problems("pi_points", &[("selectedFields", "Items.WebId;Items.Name")]), "");
     }
 }

@@ -1,7 +1,7 @@
 //! What a connection has noted while it read: where each tag has got to, and what failed.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -27,6 +27,8 @@ struct Inner {
     failed: u64,
     watermarks: BTreeMap<(&'static str, String), Watermark>,
     changes: u64,
+    /// Tables that left out what has no such values.
+    unfit: BTreeSet<&'static str>,
 }
 
 /// A tag, object or page that could not be read while others went on.
@@ -122,7 +124,6 @@ impl Notes {
             Some(detail) => format!("{}: {detail}", error.message()),
             None => error.message().to_owned(),
         };
-        tracing::warn!(table, webid = object.webid, name = object.name, %error, "left out, noted in pi_errors");
         let failure = Failure {
             number: notes.failed,
             at: now,
@@ -139,6 +140,11 @@ impl Notes {
             notes.failures.pop_front();
         }
         notes.failures.push_back(failure);
+    }
+
+    /// Notes that a table leaves out what has no such values; whether it is the first time.
+    pub(in super::super) fn unfit(&self, table: &'static str) -> bool {
+        self.inner().unfit.insert(table)
     }
 
     /// Failures after a number and up to another, oldest first.

@@ -65,8 +65,7 @@ pub(super) async fn analysis_templates(out: &mut Out) -> Result<()> {
 
 pub(super) async fn tables(out: &mut Out) -> Result<()> {
     of_databases(out, |out, database| {
-        let query = sorted(vec![out.selected(&[]), ("field", "Name".to_owned())]);
-        Listing::pages(format!("assetdatabases/{}/tables", database.web_id), query, out.reading.list_size())
+        Listing::whole(format!("assetdatabases/{}/tables", database.web_id), vec![out.selected(&[])])
     })
     .await
 }

@@ -20,7 +20,7 @@ use super::{
     out::Out,
     parents::sorted,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// What the columns of an element need beside its decoded members.
 #[derive(Deserialize)]
@@ -64,9 +64,24 @@ pub(super) const MORE: &[&str] = &["Links", "ExtendedProperties", "Paths"];
 
 pub(super) async fn elements(out: &mut Out) -> Result<()> {
     let lists = out.reading.options.lists.clone();
-    if lists.traversal == Traversal::Levels {
+    let tags = &out.reading.options.tags;
+    let filtered = tags.template_name.is_some()
+        || tags.name_filter.is_some()
+        || lists.category_name.is_some()
+        || lists.element_type != "Any";
+    if filtered && lists.traversal == Traversal::Levels {
+        return Err(Error::new(ErrorKind::Config, "filters of elements need traversal=full")
+            .help("leave the filters out, or read the hierarchy as one list"));
+    }
+    // The list does not tell at which level an element was found: by way of a reference it may be another one than that of
+    // its own path.
+    if !filtered && (lists.traversal == Traversal::Levels || lists.max_depth.is_some()) {
         return hierarchy_levels::elements(out).await;
     }
+    let within = match lists.max_depth {
+        Some(_) => Some(hierarchy_levels::within(out).await?),
+        None => None,
+    };
     let mut query = sorted(vec![
         out.selected(MORE),
         ("associations", "Paths".to_owned()),
@@ -81,17 +96,20 @@ pub(super) async fn elements(out: &mut Out) -> Result<()> {
     }
     let mut parents = Parents::default();
     for (owner, path) in roots(out).await? {
+        let top = canonical(&owner.object.web_id);
         let mut pages = out.reading.client().items(Listing::pages(path, query.clone(), out.reading.list_size()));
         loop {
             match pages.next().await {
                 Ok(Some(items)) => {
                     parents.look_up(out, &items).await?;
                     for item in items.iter() {
-                        let element: Element<'_> = parse_item(item)?;
-                        let depth = element.depth();
-                        if lists.max_depth.is_some_and(|most| depth.is_some_and(|depth| depth >= i64::from(most))) {
+                        let webid = canonical(&Named::of(item)?.web_id);
+                        // References may lead back to the root.
+                        if webid == top || within.as_ref().is_some_and(|within| !within.contains(&webid)) {
                             continue;
                         }
+                        let element: Element<'_> = parse_item(item)?;
+                        let depth = element.depth();
                         let parent = parents.of(&element);
                         add(out, item, &element, parent.as_deref(), depth, owner.database.as_deref())?;
                     }

@@ -12,7 +12,6 @@ use super::{
     },
     discovery::canonical,
     out::Out,
-    parents::sorted,
 };
 use crate::error::Result;
 
@@ -34,10 +33,7 @@ pub(super) async fn links(out: &mut Out) -> Result<()> {
         of_list(out, "AssetDatabase", Object::of(&server), listing, is_wanted).await?;
     }
     for database in &wanted {
-        let mut query = sorted(fields());
-        query.push(("field", "Name".to_owned()));
-        let path = format!("assetdatabases/{}/tables", database.web_id);
-        let listing = Listing::pages(path, query, out.reading.list_size());
+        let listing = Listing::whole(format!("assetdatabases/{}/tables", database.web_id), fields());
         of_list(out, "Table", Object::of(database), listing, |_| true).await?;
     }
     Ok(())

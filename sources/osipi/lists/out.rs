@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::{
+    fields,
     items::{Items, Listing},
     ledger::Object,
     reading::Reading,
@@ -35,7 +36,8 @@ impl Out {
 
     /// The parameter that asks for just the fields that the columns need, and `more`.
     pub(super) fn selected(&self, more: &[&str]) -> (&'static str, String) {
-        let mut fields: Vec<String> = self.rows.fields().iter().map(|field| format!("Items.{field}")).collect();
+        let wanted = fields::selected(self.rows.fields(), self.reading.options.selected_fields.as_deref());
+        let mut fields: Vec<String> = wanted.iter().map(|field| format!("Items.{field}")).collect();
         fields.extend(more.iter().map(|field| format!("Items.{field}")));
         fields.push("Links.Next".to_owned());
         ("selectedFields", fields.join(";"))

@@ -17,7 +17,6 @@ use super::{
     discovery::canonical,
     extended::text,
     out::Out,
-    parents::sorted,
 };
 use crate::error::Result;
 
@@ -99,9 +98,8 @@ async fn tables(out: &mut Out) -> Result<Vec<Named>> {
     }
     let mut tables = Vec::new();
     for database in out.reading.databases().await? {
-        let mut query = sorted(selected("WebId Name Path"));
-        query.push(("field", "Name".to_owned()));
-        let listing = Listing::pages(format!("assetdatabases/{}/tables", database.web_id), query, 1000);
+        let path = format!("assetdatabases/{}/tables", database.web_id);
+        let listing = Listing::whole(path, selected("WebId Name Path"));
         match out.reading.client().all_items(listing).await {
             Ok(items) => {
                 for item in items {

@@ -133,7 +133,18 @@ const ERRORS: &[Column] = &[
     OWN_INGESTED,
 ];
 
-const STREAM_OPTIONS: &[applies::Names] = &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::RECORDED];
+const VALUE_OPTIONS: &[applies::Names] = &[
+    applies::COMMON,
+    applies::SELECTION,
+    applies::VALUES,
+    applies::WINDOW,
+    applies::RECORDED,
+    applies::RECORDED_VALUES,
+];
+const ANNOTATION_OPTIONS: &[applies::Names] =
+    &[applies::COMMON, applies::SELECTION, applies::ANNOTATIONS, applies::WINDOW, applies::RECORDED];
+/// The feed goes on where it was, whatever the time.
+const CHANGE_OPTIONS: &[applies::Names] = &[applies::COMMON, applies::SELECTION, applies::LIST];
 const ENUMERATION_OPTIONS: &[applies::Names] = &[applies::COMMON, applies::LIST, applies::SERVERS, applies::DATABASES];
 
 pub(super) const ADDITIONAL: &[Table] = &[
@@ -145,9 +156,16 @@ pub(super) const ADDITIONAL: &[Table] = &[
         ENUMERATION_OPTIONS,
         List::EnumerationValues,
     ),
-    stream("pi_attribute_values", EVENT_KEY, RECORDED, TimeSeries::AttributeValues).taken(CdcWithDeletes, "timestamp"),
-    stream("pi_timeseries_changes", &["tag_webid", "marker", "change_seq"], CHANGE_COLUMNS, TimeSeries::Changes)
-        .taken(Append, "received_at"),
+    stream("pi_attribute_values", EVENT_KEY, RECORDED, VALUE_OPTIONS, TimeSeries::AttributeValues)
+        .taken(CdcWithDeletes, "timestamp"),
+    stream(
+        "pi_timeseries_changes",
+        &["tag_webid", "marker", "change_seq"],
+        CHANGE_COLUMNS,
+        CHANGE_OPTIONS,
+        TimeSeries::Changes,
+    )
+    .taken(Append, "received_at"),
     frames(
         "pi_eventframe_values",
         &["event_frame_webid", "attribute_webid"],
@@ -159,6 +177,7 @@ pub(super) const ADDITIONAL: &[Table] = &[
         "pi_stream_annotations",
         &["tag_webid", "timestamp", "event_seq", "annotation_id"],
         &[STREAM_ANNOTATIONS],
+        ANNOTATION_OPTIONS,
         TimeSeries::Annotations,
     )
     .taken(Cdc, "timestamp"),
@@ -195,7 +214,8 @@ const fn stream(
     name: &'static str,
     key: &'static [&'static str],
     columns: &'static [&'static [Column]],
+    options: &'static [applies::Names],
     reader: TimeSeries,
 ) -> Table {
-    Table::snapshot(name, key, columns, STREAM_OPTIONS, Reader::TimeSeries(reader)).ours()
+    Table::snapshot(name, key, columns, options, Reader::TimeSeries(reader)).ours()
 }

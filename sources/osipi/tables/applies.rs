@@ -7,7 +7,7 @@ pub(super) const COMMON: Names = &["compat", "on_tag_error"];
 /// Options of every list.
 pub(super) const LIST: Names = &["maxCount"];
 pub(super) const SERVERS: Names = &["dataserver_webid"];
-pub(super) const POINTS: Names = &["dataserver_webid", "nameFilter", "maxTotalCount", "startIndex"];
+pub(super) const POINTS: Names = &["dataserver_webid", "nameFilter", "maxTotalCount", "startIndex", "selectedFields"];
 pub(super) const POINT_ATTRIBUTES: Names =
     &["dataserver_webid", "nameFilter", "point_webids", "default_points", "name", "attributeNameFilter"];
 pub(super) const DATABASES: Names = &["assetdatabase_webid"];
@@ -36,7 +36,7 @@ pub(super) const ELEMENT_TEMPLATES: Names = &["assetdatabase_webid", "elementtem
 pub(super) const EVENT_FRAME_TEMPLATES: Names = &["assetdatabase_webid", "eventframe_template_webid"];
 pub(super) const TABLE_ROWS: Names = &["assetdatabase_webid", "table_webid", "default_tables", "startIndex"];
 /// Selection of streams.
-pub(super) const TAGS: Names = &[
+pub(super) const SELECTION: Names = &[
     "tag_webids",
     "tag_names",
     "tag_paths",
@@ -49,27 +49,28 @@ pub(super) const TAGS: Names = &[
     "assetdatabase_webid",
     "default_tags",
     "tags_per_request",
-    "selectedFields",
-    "timeZone",
-    "target_response_bytes",
 ];
+/// How values of streams are asked for.
+pub(super) const VALUES: Names = &["selectedFields", "timeZone", "target_response_bytes"];
 /// First window and micro-batches.
 pub(super) const WINDOW: Names =
     &["startTime", "endTime", "lookback_minutes", "lookback_days", "window_seconds", "max_records_per_batch"];
+/// What of recorded values is read.
 pub(super) const RECORDED: Names = &[
     "maxCount",
     "late_window",
     "future_horizon",
-    "prefer_streamset",
     "boundaryType",
     "filterExpression",
     "includeFilteredValues",
-    "desiredUnits",
     "change_capture",
-    "reconcile_days",
-    "reconcile_sample",
     "snapshot_policy",
 ];
+/// How recorded values are read, and in which units.
+pub(super) const RECORDED_VALUES: Names = &["prefer_streamset", "desiredUnits", "reconcile_days", "reconcile_sample"];
+/// Of the notes of events neither values nor deletions are read.
+pub(super) const ANNOTATIONS: Names = &["timeZone", "target_response_bytes"];
+pub(super) const CURRENT: Names = &["time", "desiredUnits"];
 pub(super) const INTERPOLATED: Names = &[
     "interval",
     "sampleInterval",
@@ -89,7 +90,7 @@ pub(super) const SUMMARY: Names = &[
     "sampleInterval",
     "filterExpression",
 ];
-pub(super) const AT_TIME: Names = &["time", "desiredUnits"];
+pub(super) const AT_TIME: Names = CURRENT;
 pub(super) const RETRIEVAL: Names = &["retrievalMode"];
 pub(super) const CALCULATED: Names = &[
     "calculationType",

@@ -91,35 +91,35 @@ pub(super) const STREAMS: &[Table] = &[
         "pi_interpolated",
         TAG_TIME,
         RECORDED,
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::INTERPOLATED],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::INTERPOLATED],
         Windows::Interpolated,
     ),
     window(
         "pi_streamset_interpolated",
         TAG_TIME,
         RECORDED,
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::INTERPOLATED],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::INTERPOLATED],
         Windows::StreamsetInterpolated,
     ),
     window(
         "pi_plot",
         EVENT_KEY,
         RECORDED,
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::PLOT],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::PLOT],
         Windows::Plot,
     ),
     window(
         "pi_streamset_plot",
         EVENT_KEY,
         RECORDED,
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::PLOT],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::PLOT],
         Windows::StreamsetPlot,
     ),
     Table::snapshot(
         "pi_summary",
         TAG_SUMMARY_INTERVAL,
         &[TAG, SUMMARY_TYPE, KEY_TIME, PUBLIC, VALUE, EVENT, INTERVAL],
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::SUMMARY],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::SUMMARY],
         Reader::Windows(Windows::Summary),
     )
     .upstream(&["tag_webid", "summary_type"], None),
@@ -127,7 +127,7 @@ pub(super) const STREAMS: &[Table] = &[
         "pi_streamset_summary",
         TAG_SUMMARY_INTERVAL,
         &[TAG, SUMMARY_TYPE, TIME, PUBLIC, VALUE, EVENT, INTERVAL],
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::SUMMARY],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::SUMMARY],
         Reader::Windows(Windows::StreamsetSummary),
     )
     .taken(Append, "timestamp")
@@ -136,14 +136,14 @@ pub(super) const STREAMS: &[Table] = &[
         "pi_current_value",
         &["tag_webid"],
         AT_MOST_ONE,
-        &[applies::COMMON, applies::TAGS, &["desiredUnits"]],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::CURRENT],
         Windows::CurrentValue,
     ),
     Table::snapshot(
         "pi_value_at_time",
         TAG_QUERY,
         &[TAG, MAYBE_TIME, PUBLIC, VALUE, MAYBE_EVENT, OWN_QUERY_TIME],
-        &[applies::COMMON, applies::TAGS, applies::AT_TIME],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::AT_TIME],
         Reader::Windows(Windows::ValueAtTime),
     )
     .upstream(TAG_TIME, None),
@@ -151,23 +151,42 @@ pub(super) const STREAMS: &[Table] = &[
         "pi_recorded_at_time",
         TAG_QUERY,
         &[TAG, QUERY_TIME, MAYBE_TIME, PUBLIC, VALUE, MAYBE_EVENT],
-        &[applies::COMMON, applies::TAGS, applies::AT_TIME, applies::RETRIEVAL],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::AT_TIME, applies::RETRIEVAL],
         Windows::RecordedAtTime,
     ),
-    instant("pi_end", &["tag_webid"], AT_MOST_ONE, &[applies::COMMON, applies::TAGS], Windows::End),
-    instant("pi_streamset_end", &["tag_webid"], AT_MOST_ONE, &[applies::COMMON, applies::TAGS], Windows::StreamsetEnd),
+    instant(
+        "pi_end",
+        &["tag_webid"],
+        AT_MOST_ONE,
+        &[applies::COMMON, applies::SELECTION, applies::VALUES],
+        Windows::End,
+    ),
+    instant(
+        "pi_streamset_end",
+        &["tag_webid"],
+        AT_MOST_ONE,
+        &[applies::COMMON, applies::SELECTION, applies::VALUES],
+        Windows::StreamsetEnd,
+    ),
     window(
         "pi_calculated",
         CALCULATED_KEY,
         &[CALCULATED],
-        &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::CALCULATED],
+        &[applies::COMMON, applies::SELECTION, applies::VALUES, applies::WINDOW, applies::CALCULATED],
         Windows::Calculated,
     )
     .upstream(CALCULATED_KEY, Some("timestamp")),
 ];
 
 const fn recorded(name: &'static str, reader: TimeSeries) -> Table {
-    let options = &[applies::COMMON, applies::TAGS, applies::WINDOW, applies::RECORDED];
+    let options = &[
+        applies::COMMON,
+        applies::SELECTION,
+        applies::VALUES,
+        applies::WINDOW,
+        applies::RECORDED,
+        applies::RECORDED_VALUES,
+    ];
     Table::snapshot(name, EVENT_KEY, RECORDED, options, Reader::TimeSeries(reader))
         .taken(CdcWithDeletes, "timestamp")
         .upstream(TAG_TIME, Some("timestamp"))

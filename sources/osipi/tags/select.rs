@@ -10,7 +10,7 @@ use super::{
         reading::Reading,
     },
     resolve,
-    tag::{FIELDS, Tag},
+    tag::{FIELDS, Tag, TagKind},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -88,7 +88,8 @@ impl Selection {
         let mut pages = reading.client().items(listing);
         let mut found = 0;
         while let Some(items) = pages.next().await? {
-            let tags = Tag::all_of(&items)?;
+            let mut tags = Tag::all_of(&items)?;
+            tags.iter_mut().for_each(|tag| tag.by_chance = tag.kind == TagKind::Attribute);
             found += tags.len();
             self.add(tags)?;
             if self.is_enough() {

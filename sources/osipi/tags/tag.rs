@@ -24,6 +24,8 @@ pub(in super::super) struct Tag {
     pub(in super::super) future: Option<bool>,
     /// Whether values hold until the next event; `None` where it was not looked up.
     pub(in super::super) step: Option<bool>,
+    /// Whether it is an attribute that came with a list: nobody knew whether it has the values that are wanted.
+    pub(in super::super) by_chance: bool,
 }
 
 /// Where a stream comes from.
@@ -66,6 +68,7 @@ impl Tag {
             value_type: None,
             future: None,
             step: None,
+            by_chance: false,
         }
     }
 

@@ -54,6 +54,15 @@ impl RecordedReader {
         Ok(end.micros().min(now.micros()) + 1)
     }
 
+    /// How far a run that ends at `end` reads on beyond it: not at all where `endTime` lies before now.
+    fn horizon(&self, end: Micros) -> Result<Micros> {
+        let window = &self.reading.options.window;
+        let beyond = self.span("future_horizon", &window.future_horizon)?;
+        let now = Ticks::from_utc(self.reading.now());
+        let ends_before = time::instant(&window.end_time, now, self.zone()?)?.micros() < now.micros();
+        Ok(if ends_before { end } else { end + beyond })
+    }
+
     /// Where a tag that is new begins.
     fn first(&self, end: Micros) -> Result<Micros> {
         let zone = self.zone()?;
@@ -148,7 +157,8 @@ impl RecordedReader {
         let is_first = state.now == 0;
         let resumes = state.now == end && !state.is_bound;
         self.begin_state(&mut state, end, first)?;
-        let new = self.begin_marks(&mut state, &keys, (first, end), resumes)?;
+        let horizon = self.horizon(end)?;
+        let new = self.begin_marks(&mut state, &keys, (first, end, horizon), resumes)?;
         let (mut follow, markers) = match self.capture() {
             ChangeCapture::Updates => {
                 let feed = Feed::of_places(self.reading.client());
@@ -162,7 +172,6 @@ impl RecordedReader {
         let options = &self.reading.options;
         let streamset = options.recorded.prefer_streamset || self.kind == TimeSeries::StreamsetRecorded;
         let rows = if self.kind == TimeSeries::Annotations { RowKind::Annotations } else { RowKind::Events };
-        let streamset = streamset && rows == RowKind::Events;
         let terms = Terms {
             archive: Arc::new(PiArchive::new(&self.reading, streamset, rows)),
             streams,
@@ -176,7 +185,7 @@ impl RecordedReader {
         };
         let is_later = !is_first && !resumes;
         let plan = Plan {
-            horizon: end + self.span("future_horizon", &options.window.future_horizon)?,
+            horizon,
             unit_rows: options.window.max_records_per_batch.min(request.max_records.unwrap_or(u64::MAX)).max(1),
             batches: self.reading.client().http.max_concurrency(),
             late_window: if is_later { self.late_window()? } else { 0 },
@@ -240,7 +249,7 @@ impl RecordedReader {
         &self,
         state: &mut State,
         keys: &[TagKey],
-        (first, end): (Micros, Micros),
+        (first, end, horizon): (Micros, Micros, Micros),
         resumes: bool,
     ) -> Result<HashSet<usize>> {
         let late_window = self.late_window()?;
@@ -258,13 +267,13 @@ impl RecordedReader {
                 Some(_) if resumes => {}
                 Some(mark) => {
                     let late: Vec<_> = late.iter().map(|(from, to)| ((*from).max(first), *to)).collect();
-                    mark.begin(end, &late);
+                    mark.begin(end, horizon > end, &late);
                 }
                 None => {
                     // A bound says nothing of single tags: what may have come late is read again.
                     let from = if from_bound { (before - late_window.max(600_000_000)).max(first) } else { first };
                     let mut mark = Mark::unread(from.min(end), end);
-                    mark.done = true;
+                    mark.done = horizon <= end;
                     state.tags.insert(key.clone(), mark);
                     new.insert(place);
                 }

@@ -49,7 +49,7 @@ pub(super) struct Terms {
     pub(super) streams: Arc<[Stream]>,
     /// When the read began.
     pub(super) read_at: Micros,
-    /// The end of the run: events from there on are of the future.
+    /// The end of the run.
     pub(super) now: Micros,
     pub(super) newest: Newest,
     /// Whether deletions are looked for.
@@ -204,11 +204,9 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
     let is_end = to == job.pager.end();
     let rows = values.rows();
     let at_from = (first..rows).take_while(|row| values.micros(*row) == Some(from)).count();
-    // Events of the future may still be changed and are looked at again by every run.
-    let past = values.first_from(first, terms.now);
-    let last = past.checked_sub(1).filter(|row| *row >= first).and_then(|row| values.micros(row));
+    let last = rows.checked_sub(1).filter(|row| *row >= first).and_then(|row| values.micros(row));
     let last = last.map(|at| {
-        let start = (first..past).rev().take_while(|row| values.micros(*row) == Some(at)).count();
+        let start = (first..rows).rev().take_while(|row| values.micros(*row) == Some(at)).count();
         (at, start)
     });
     if is_end
@@ -216,8 +214,8 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
         && let Some((_, count)) = last
     {
         match terms.newest {
-            Newest::Provisional => values.mark_snapshot(past - 1),
-            Newest::HeldBack => values.truncate(past - count),
+            Newest::Provisional => values.mark_snapshot(rows - 1),
+            Newest::HeldBack => values.truncate(rows - count),
             Newest::Final => {}
         }
     }

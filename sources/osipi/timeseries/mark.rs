@@ -11,7 +11,7 @@ pub(super) struct Mark {
     pub(super) held: Option<u32>,
     /// Half-open windows before `next` that are still to be read, in order.
     pub(super) gaps: Vec<(Micros, Micros)>,
-    /// Whether the tail has been read up to the end of the run.
+    /// Whether what is new has been read: the tail up to the end of the run, and what lies beyond now.
     pub(super) done: bool,
     /// The rows that were sent and not taken back, as far as deletions are looked for.
     pub(super) known: Instants,
@@ -64,9 +64,10 @@ impl Mark {
         self.done && self.gaps.is_empty()
     }
 
-    /// Begins a run that ends at `end`: `again` is to be read once more where it was read before.
-    pub(super) fn begin(&mut self, end: Micros, again: &[(Micros, Micros)]) {
-        self.done = false;
+    /// Begins a run that ends at `end`, or reads on beyond it: `again` is to be read once more where it was read before.
+    pub(super) fn begin(&mut self, end: Micros, beyond: bool, again: &[(Micros, Micros)]) {
+        // Without a known event there is no tail.
+        self.done = self.held.is_none() && !beyond;
         if self.held.is_none() && self.next < end {
             // No event is known, so that the whole stretch is one to look for it in.
             self.add_gap(self.next, end);
@@ -139,7 +140,6 @@ impl Mark {
                 self.held = Some(0);
             }
         }
-        self.done |= seen.is_end;
         gone
     }
 
@@ -167,12 +167,25 @@ mod tests {
         assert_eq!((mark.next, mark.held, mark.gaps.clone()), (80, None, vec![(0, 80)]));
         mark.gap_read(&seen(50, 80, true, 0, Some((60, 2))), 80, Newest::Provisional);
         assert_eq!((mark.next, mark.held, mark.gaps.clone()), (60, Some(2), vec![(0, 50)]));
-        mark.begin(200, &[]);
+        mark.begin(200, false, &[]);
         assert_eq!(
             mark.tail_read(&seen(60, 200, true, 1, Some((150, 1))), Newest::Provisional),
             [Gone { at: 60, sequence: 1 }]
         );
-        assert_eq!((mark.next, mark.held, mark.done), (150, Some(1), true));
+        assert_eq!((mark.next, mark.held), (150, Some(1)));
+    }
+
+    #[test]
+    fn where_no_event_is_known_there_is_no_tail_and_the_newest_is_still_looked_for() {
+        let mut mark = Mark { next: 0, held: None, ..Mark::default() };
+        mark.begin(100, true, &[]);
+        assert!(!mark.done);
+        mark.begin(200, false, &[]);
+        assert_eq!((mark.done, mark.next, mark.gaps.clone()), (true, 200, vec![(0, 200)]));
+        assert!(mark.seeks_newest(200));
+        mark.held = Some(0);
+        mark.begin(300, false, &[]);
+        assert!(!mark.done);
     }
 
     #[test]
@@ -187,15 +200,15 @@ mod tests {
     fn a_tail_read_in_parts_goes_on_where_it_was() {
         let mut mark = Mark { next: 60, held: Some(1), gaps: Vec::new(), done: false, ..Mark::default() };
         assert!(mark.tail_read(&seen(60, 70, false, 1, Some((69, 1))), Newest::Provisional).is_empty());
-        assert_eq!((mark.next, mark.held, mark.done), (70, Some(0), false));
+        assert_eq!((mark.next, mark.held), (70, Some(0)));
         mark.tail_read(&seen(70, 100, true, 1, Some((70, 1))), Newest::HeldBack);
-        assert_eq!((mark.next, mark.held, mark.done), (70, Some(0), true));
+        assert_eq!((mark.next, mark.held), (70, Some(0)));
     }
 
     #[test]
     fn gaps_melt_together_and_are_covered_in_any_order() {
         let mut mark = Mark { next: 100, held: Some(1), gaps: vec![(0, 20)], done: false, ..Mark::default() };
-        mark.begin(200, &[(30, 40), (35, 500)]);
+        mark.begin(200, false, &[(30, 40), (35, 500)]);
         assert_eq!(mark.gaps, [(0, 20), (30, 100)]);
         mark.gap_read(&seen(50, 60, true, 0, None), 60, Newest::Provisional);
         mark.gap_read(&seen(0, 5, false, 1, Some((4, 1))), 20, Newest::Provisional);

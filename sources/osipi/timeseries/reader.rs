@@ -66,8 +66,9 @@ impl Reads {
         };
         let Stepped { batches, checkpoint, failures, read } = stepped;
         for (tag, error) in failures {
-            let object = self.tags.get(tag).map(Tag::object).unwrap_or_default();
-            self.reader.reading.tolerate(object, error)?;
+            let found = self.tags.get(tag);
+            let object = found.map(Tag::object).unwrap_or_default();
+            self.reader.reading.tolerate_stream(object, found.is_some_and(|tag| tag.by_chance), error)?;
             self.run.leave_out(tag);
         }
         self.note(&read);

@@ -28,7 +28,7 @@ const CHEAP: usize = 200_000;
 /// How a read is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    /// How far to read the tail: the end of the run, or the future horizon.
+    /// How far to read beyond the end of the run; that itself for not at all.
     pub(super) horizon: Micros,
     /// Rows between two checkpoints, about.
     pub(super) unit_rows: u64,
@@ -60,7 +60,7 @@ pub(super) struct Run {
     failed: HashSet<usize>,
     /// Windows of gaps that wait or are under way, by tag.
     taken: Vec<Vec<(Micros, Micros)>>,
-    /// Jobs of tails not yet read to their end.
+    /// Tags of which what is new has not been read to its end.
     tails: usize,
     /// Events that the tails held, per second, all tags together.
     tail_density: f64,
@@ -189,9 +189,34 @@ impl Run {
         let keys = Arc::clone(&self.keys);
         for (tag, key) in keys.iter().enumerate() {
             let Some(mark) = self.state.tags.get(key).filter(|mark| !mark.done) else { continue };
-            let pager = Pager::new(mark.next, self.plan.horizon.max(mark.next), self.controller.limits().max_count);
+            let next = mark.held.map(|_| mark.next);
             self.tails += 1;
-            self.controller.push(Job { tag, lane: Lane::Tail, pager, open: true });
+            match next {
+                Some(next) => {
+                    let pager = Pager::new(next, self.terms.now, self.controller.limits().max_count);
+                    self.controller.push(Job { tag, lane: Lane::Tail, pager, open: true });
+                }
+                None => self.read_ahead(tag),
+            }
+        }
+    }
+
+    /// Has read what lies beyond now; where there is no such thing, the tag is done.
+    fn read_ahead(&mut self, tag: usize) {
+        let (now, horizon) = (self.terms.now, self.plan.horizon);
+        if horizon > now && !self.failed.contains(&tag) {
+            // Such events may still be changed: no mark is set, and each run reads them again.
+            let pager = Pager::new(now, horizon, self.controller.limits().max_count);
+            self.controller.push(Job { tag, lane: Lane::Ahead, pager, open: false });
+        } else {
+            self.is_done(tag);
+        }
+    }
+
+    fn is_done(&mut self, tag: usize) {
+        self.tails -= 1;
+        if let Some(mark) = self.mark_mut(tag) {
+            mark.done = true;
         }
     }
 
@@ -308,7 +333,7 @@ impl Run {
                     }
                 }
                 Outcome::Failed(error) => {
-                    if job.lane == Lane::Tail {
+                    if job.lane != Lane::Gap {
                         self.tails -= 1;
                     }
                     if !self.failed.contains(&job.tag) {
@@ -318,7 +343,7 @@ impl Run {
                 Outcome::Read { seen, events, instants } => {
                     let span = seen.to - seen.from;
                     // Of a moment that was picked out nothing can be learned about others.
-                    if span >= 1_000_000 {
+                    if span >= 1_000_000 && job.lane != Lane::Ahead {
                         self.densities.learn(job.tag, events, span);
                     }
                     read.push((job.tag, u32::try_from(events).unwrap_or(u32::MAX)));
@@ -329,6 +354,7 @@ impl Run {
                     let Some(mark) = self.mark_mut(tag) else { continue };
                     let gone = match lane {
                         Lane::Tail => mark.tail_read(&seen, newest),
+                        Lane::Ahead => Vec::new(),
                         Lane::Gap => {
                             mark.gap_read(&seen, window_end, newest);
                             Vec::new()
@@ -345,7 +371,8 @@ impl Run {
                     }
                     if seen.is_end {
                         match lane {
-                            Lane::Tail => self.tails -= 1,
+                            Lane::Tail => self.read_ahead(tag),
+                            Lane::Ahead => self.is_done(tag),
                             Lane::Gap => self.release(tag, window_end),
                         }
                     } else if !self.failed.contains(&tag) {

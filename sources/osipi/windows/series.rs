@@ -248,7 +248,8 @@ impl Run {
             }
             Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
             Err(error) => {
-                self.reader.reading.tolerate(target.object(Some((window.from, window.to))), error)?;
+                let object = target.object(Some((window.from, window.to)));
+                self.reader.reading.tolerate_stream(object, target.by_chance, error)?;
                 self.leave_out(at);
             }
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        reading::{Reading, TableReader},
+        reading::{Reading, TableReader, Tolerated},
         tables::Windows,
         tags::Tag,
         time::{self, Micros, Ticks},
@@ -116,7 +116,13 @@ impl SnapshotReader {
                 let parts = terms.cut(from.micros(), to.micros(), most)?;
                 Ok(parts.into_iter().map(|part| terms.over(part)).collect())
             }
-            _ => Ok(vec![terms.newest()]),
+            _ => match options.windowed.time.first() {
+                Some(text) => {
+                    let time = time::instant(text, now, terms.zone).map_err(|error| error.with("option", "time"))?;
+                    Ok(vec![terms.at(time)])
+                }
+                None => Ok(vec![terms.newest()]),
+            },
         }
     }
 }
@@ -190,8 +196,9 @@ impl Read {
             return Err(error);
         }
         let reason = error.message().to_owned();
-        self.reader.reading.tolerate(target.object(None), error)?;
-        self.leave_out(Some(&target.webid), reason);
+        if self.reader.reading.tolerate_stream(target.object(None), target.by_chance, error)? == Tolerated::Failed {
+            self.leave_out(Some(&target.webid), reason);
+        }
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Target {
     /// What people call it, where that is known.
     pub(super) name: Option<Box<str>>,
     pub(super) kind: PointKind,
+    /// Whether it came with a list, and may have no such values at all.
+    pub(super) by_chance: bool,
 }
 
 /// Shared by the requests under way.
@@ -28,11 +30,13 @@ impl Target {
     pub(super) fn of_tag(tag: Tag) -> Result<Self> {
         let kind = tag.point_kind();
         let key = TagKey::of(&WebId::parse(&tag.webid)?);
-        Ok(Self { key, webid: tag.webid.as_ref().into(), name: tag.path.or(tag.name), kind })
+        let (webid, by_chance) = (tag.webid.as_ref().into(), tag.by_chance);
+        Ok(Self { key, webid, name: tag.path.or(tag.name), kind, by_chance })
     }
 
     pub(super) fn of_object(webid: &WebId, name: Option<Box<str>>) -> Self {
-        Self { key: TagKey::of(webid), webid: webid.as_str().into(), name, kind: PointKind::Unknown }
+        let (key, webid) = (TagKey::of(webid), webid.as_str().into());
+        Self { key, webid, name, kind: PointKind::Unknown, by_chance: false }
     }
 
     /// It as notes have it, with the window that could not be read.

@@ -99,6 +99,10 @@ impl Terms {
                 | Windows::Calculated
         );
         let units = options.recorded.desired_units.as_ref();
+        if windows == Windows::CurrentValue && windowed.time.len() > 1 {
+            return Err(wrong("'time' is one instant here: the table has one row for each tag")
+                .help("pi_value_at_time takes several"));
+        }
         let mut terms = Self {
             windows,
             zone,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     filters,
-    object::{DataReference, Ix, Kind},
+    object::{Body, DataReference, Ix, Kind},
     routes::by_web_id,
     state::Af,
     store::Store,
@@ -12,6 +12,7 @@ use super::{
 use crate::osipi::{
     call::{Answer, Call},
     service,
+    streams::Conversion,
     ticks::Ticks,
     webid::WebId,
     world::World,
@@ -50,6 +51,29 @@ impl Af {
         let store = &world.af.store;
         let ix = store.named(id).filter(|ix| store.object(*ix).kind == Kind::Attribute)?;
         filters::visible(store, ix).then(|| member(call, world, ix))
+    }
+
+    /// How values of an attribute become those of another unit of the same class, by its name or abbreviation; nothing when
+    /// there is no such unit.
+    pub(crate) fn conversion(world: &World, id: &WebId, wanted: &str) -> Option<Conversion> {
+        let store = &world.af.store;
+        let unit = |ix: Ix| match &store.object(ix).body {
+            Body::Unit(unit) => Some(unit),
+            _ => None,
+        };
+        let own = store.attribute(store.named(id)?)?.unit?;
+        let class = store.object(own).owner?;
+        let is_wanted = |ix: &Ix| {
+            let name = store.object(*ix).name.eq_ignore_ascii_case(wanted);
+            name || unit(*ix).is_some_and(|unit| unit.abbreviation == wanted)
+        };
+        let other = unit(store.owned(class, Kind::Unit).find(is_wanted)?)?;
+        let own = unit(own)?;
+        Some(Conversion {
+            to: other.abbreviation.clone(),
+            factor: own.factor / other.factor,
+            offset: (own.offset - other.offset) / other.factor,
+        })
     }
 
     /// The streams below an element or event frame; nothing when the WebID names neither.
@@ -92,7 +116,7 @@ fn stream(world: &World, ix: Ix) -> AfStream {
     };
     let unit = attribute.unit.map(|unit| &store.object(unit).body);
     let units = match unit {
-        Some(super::object::Body::Unit(unit)) => unit.abbreviation.clone(),
+        Some(Body::Unit(unit)) => unit.abbreviation.clone(),
         _ => String::new(),
     };
     AfStream::Fixed { json: value.to_string(), units, at, good }

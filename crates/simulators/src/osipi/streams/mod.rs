@@ -10,6 +10,7 @@ mod single;
 mod source;
 mod statistics;
 mod summary;
+mod units;
 
 pub(crate) use ask::beats;
 pub(crate) use interpolate::value_at;
@@ -18,3 +19,4 @@ pub(crate) use single::{computed, system};
 pub(crate) use source::{Stream, alive, point_web_id, reachable, readable, resolve};
 pub(crate) use statistics::Statistics;
 pub(crate) use summary::SummaryQuery;
+pub(crate) use units::Conversion;

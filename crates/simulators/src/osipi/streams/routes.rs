@@ -4,13 +4,14 @@ use hyper::Method;
 
 use super::{
     super::{
-        af::{Af, AfStream},
+        af::Af,
         call::{Answer, Call, Refusal, json_reply, read_web_id},
         world::World,
     },
     ask::Ask,
     body,
     source::{Stream, resolve},
+    units,
 };
 
 /// The most WebIDs of one ad hoc streamset, as many as a request line can hold and more.
@@ -46,21 +47,8 @@ fn guard(call: &Call<'_>, what: &str) -> Result<(), Refusal> {
 fn one(call: &Call<'_>, world: &World, id: &str, ask: Ask) -> Answer {
     call.spelling()?;
     let stream = resolve(call, world, id)?;
-    units(call, world, &stream)?;
-    Ok(json_reply(200, body::stream(call, world, &ask, &stream)?))
-}
-
-/// `desiredUnits` is for attributes; a conversion to other units than the stream's own is refused.
-fn units(call: &Call<'_>, world: &World, stream: &Stream) -> Result<(), Refusal> {
-    let Some(wanted) = call.filled("desiredUnits") else { return Ok(()) };
-    let own = match &stream.source {
-        AfStream::Point(number) => world.points.get(*number).map_or("", |point| point.spec.units.as_str()),
-        AfStream::Fixed { units, .. } => units,
-    };
-    if wanted == own {
-        return Ok(());
-    }
-    Err(Refusal::bad(format!("The unit '{own}' cannot be converted to '{wanted}'.")))
+    let body = body::stream(call, world, &ask, &stream)?;
+    Ok(json_reply(200, units::converted(call, world, id, &ask, body)?))
 }
 
 fn ad_hoc(call: &Call<'_>, world: &mut World, ask: Ask) -> Answer {
