@@ -137,7 +137,9 @@ impl Drop for History {
 async fn follow(seed: u64, kind: &str, options: &[(&str, &str)], chosen: impl Fn(&Value) -> bool) -> (usize, usize) {
     let lance = Lance::start();
     let mut history = History::start(&lance, seed, kind);
-    let table = options.iter().fold(history.table(), |table, (name, value)| table.option(*name, *value));
+    let table = options
+        .iter()
+        .fold(history.table().option("primary_keys", "id"), |table, (name, value)| table.option(*name, *value));
     let keeps = [Keeps::Always, Keeps::OneRun, Keeps::OneStream][seed as usize % 3];
     let mut replica = Replica::new(lance.connect(), table).keeps(keeps);
     let mut steps = fastrand::Rng::with_seed(seed);

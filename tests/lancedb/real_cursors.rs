@@ -145,9 +145,10 @@ async fn real_lance_columns_of_every_type_tell_what_is_new() {
             let mut written = Written { lance: &lance, name, kind: kind.clone(), next: 0 };
             written.write("create?mode=create", &[Some(5), None, Some(3), Some(8), Some(8)]).await;
             let mut table = TableRef::new(&written.name).option("cursor_field", "at").option("batch_size", "2");
-            if !keyed {
-                table = table.option("ingestion_type", "append");
-            }
+            table = match keyed {
+                true => table.option("primary_keys", "id"),
+                false => table.option("ingestion_type", "append"),
+            };
             let mut replica = Replica::new(Arc::clone(&connect), table);
             assert_eq!(run(&mut replica, &written).await, (5, false), "{kind}: the first time, nulls too");
             let metadata = replica.source.read_table_metadata(&replica.table).await.unwrap();
@@ -180,7 +181,7 @@ async fn real_lance_rows_that_move_up_a_column_come_again_and_deletions_do_not()
         let name = if kind.is_numeric() { "decimal" } else { "timestamp" }.to_owned();
         let mut written = Written { lance: &lance, name, kind, next: 0 };
         written.write("create?mode=create", &[Some(1), Some(2), Some(3), None, Some(4)]).await;
-        let table = TableRef::new(&written.name).option("cursor_field", "at");
+        let table = TableRef::new(&written.name).option("cursor_field", "at").option("primary_keys", "id");
         let mut replica = Replica::new(lance.connect(), table);
         run(&mut replica, &written).await;
         // Two rows were changed, and so their values grew: one of them had none.
