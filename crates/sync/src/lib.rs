@@ -29,6 +29,7 @@ mod schema;
 mod sequence;
 mod settle;
 mod shape;
+mod size;
 mod stage;
 mod staging;
 mod stop;

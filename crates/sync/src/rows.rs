@@ -28,6 +28,7 @@ use crate::{
     sequence::{END_AT, START_AT},
     settle::Settler,
     shape::Shape,
+    size::size_of,
     staging::{Staged, Staging},
     table::{DataFile, Table},
 };
@@ -236,7 +237,7 @@ impl Flow for RowsFlow<'_> {
     async fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = align(batch, self.table.arrow(), Casts::Layout, &HashMap::new())?;
         self.counts.rows_read += batch.num_rows() as u64;
-        self.counts.bytes_read += batch.get_array_memory_size() as u64;
+        self.counts.bytes_read += size_of(&batch) as u64;
         let batch = match &mut self.keyed {
             Some(keyed) => keyed.take(batch, &self.table, &self.id)?,
             None => batch,

@@ -164,6 +164,17 @@ impl Run<'_> {
                 .help("choose another destination, or reset the table's state"));
         }
         self.check_versions(shape, table, last[0].as_ref()).await?;
+        let lacking = shape.keys.iter().filter(|_| shape.landing.needs_keys()).find(|key| {
+            let root = key.split('.').next().unwrap_or(key);
+            table.schema().field(key).or(table.schema().field(root)).is_none()
+        });
+        if let Some(key) = lacking
+            && !table.files().await?.is_empty()
+        {
+            return Err(refuse("the table holds rows without a column of the key: they would be there twice")
+                .with("column", key)
+                .help("reset the table's state with --rows remove, or choose another destination"));
+        }
         if last[0].is_none() && shape.is_snapshot() && !table.files().await?.is_empty() {
             return Err(refuse("the table holds rows of somebody else, which a snapshot would remove")
                 .help("choose another destination"));

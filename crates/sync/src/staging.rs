@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use deltalake::kernel::Add;
 use lakeflow_connect::{Error, ErrorKind, Result, arrow};
 
-use crate::{files::FileLayout, stage::Segment};
+use crate::{files::FileLayout, size::size_of, stage::Segment};
 
 /// Bytes of a unit kept in memory; a larger one gets files of its own, so that it can be dropped if it never ends.
 const UNIT_BYTES: usize = 8 << 20;
@@ -53,9 +53,10 @@ impl Staging {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        self.unit_bytes += batch.get_array_memory_size();
+        let bytes = size_of(&batch);
+        self.unit_bytes += bytes;
         self.unit_rows += batch.num_rows() as u64;
-        self.bytes += batch.get_array_memory_size() as u64;
+        self.bytes += bytes as u64;
         self.unit.push(batch);
         if self.unit_bytes < UNIT_BYTES {
             return Ok(());

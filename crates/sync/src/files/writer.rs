@@ -20,6 +20,7 @@ use super::{
     open::OpenFile,
     partitions::{Part, Partitioner},
 };
+use crate::size::size_of;
 
 /// What open files may hold in memory together; beyond it the one that was not written to for longest is finished.
 const HELD_BYTES: usize = 64 << 20;
@@ -68,7 +69,7 @@ impl FileWriter {
 
     /// Writes rows in the table's schema.
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let width = (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
+        let width = (size_of(batch) / batch.num_rows().max(1)).max(1);
         let bytes = SLICE_BYTES.min(usize::try_from(self.layout.file_bytes).unwrap_or(usize::MAX));
         let step = (bytes / width).clamp(*SLICE.start(), *SLICE.end());
         for start in (0..batch.num_rows()).step_by(step) {
