@@ -9,6 +9,7 @@ mod docs;
 mod failures;
 mod history;
 mod kill;
+mod lancedb;
 mod pi;
 mod secrets;
 mod support;

@@ -29,7 +29,12 @@ pub(crate) struct Pipeline {
     every_table: Vec<(String, String)>,
     /// Where the Delta tables go, when the file says so.
     pub(crate) destination: Option<PathBuf>,
+    /// Whether the source has an option for keys itself: what it sends with a deletion are its keys.
+    takes_keys: bool,
 }
+
+/// Both a setting of the host's and an option of some sources.
+const PRIMARY_KEYS: &str = "primary_keys";
 
 impl Pipeline {
     /// Joins the file and the flags; flags win. Tells the console which texts are secrets.
@@ -73,6 +78,7 @@ impl Pipeline {
             tables: file.tables,
             every_table,
             destination: file.destination,
+            takes_keys: descriptor.options.iter().any(|o| o.level == Level::Table && o.name == PRIMARY_KEYS),
         };
         pipeline.select(&selection.tables)?;
         Ok(pipeline)
@@ -121,6 +127,9 @@ impl Pipeline {
             table.configuration.set(key, value.clone(), &mut problems);
         }
         problems.into_result()?;
+        if let (true, Some(keys)) = (self.takes_keys, &table.configuration.primary_keys) {
+            table.configuration.options.insert(PRIMARY_KEYS, keys.join(","));
+        }
         Ok(table)
     }
 }
