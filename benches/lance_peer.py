@@ -1,6 +1,6 @@
 """What scripts/bench-lance measures our reader beside: Lance's own local read and the official clients' ways to read a table.
 
-    lance_peer.py write PATH ROWS | change PATH | count PATH
+    lance_peer.py write PATH ROWS | arrow PATH FILE | change PATH | count PATH
     lance_peer.py local PATH
     lance_peer.py namespace URL TABLE ROWS IN_FLIGHT
     lance_peer.py cloud URL TABLE ROWS IN_FLIGHT       0 in flight asks for everything at once
@@ -40,6 +40,16 @@ def write(path, rows):
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     lance.write_dataset(reader, path, enable_stable_row_ids=True, max_rows_per_file=max(1, rows // 10))
+
+
+def arrow(path, file):
+    """The same rows as an Arrow IPC file."""
+    import lance
+
+    scanner = lance.dataset(path).scanner()
+    with pa.ipc.new_file(file, scanner.projected_schema) as out:
+        for batch in scanner.to_batches():
+            out.write_batch(batch)
 
 
 def change(path):
@@ -89,6 +99,8 @@ def cloud(url, table, rows, in_flight):
 def main(what, *args):
     if what == "write":
         return write(args[0], int(args[1]))
+    if what == "arrow":
+        return arrow(*args)
     if what == "change":
         return change(args[0])
     started = time.monotonic()

@@ -238,6 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn another_schema_in_the_middle_of_an_answer_is_an_error() {
+        let other =
+            RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as Arc<dyn Array>)]).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), &other.schema()).unwrap();
+        writer.write(&other).unwrap();
+        let second = writer.into_inner().unwrap();
+        let first = stream(&[batch(3)]);
+        // Once as part of one stream, once behind its end.
+        for end in [first.len() - 8, first.len()] {
+            let body = [&first[..end], &second].concat();
+            assert_eq!(Answer::of(body.into()).unwrap_err().kind(), ErrorKind::Protocol, "{end}");
+        }
+    }
+
+    #[test]
     fn what_is_not_arrow_is_told_without_its_content() {
         for (body, part) in [
             (&br#"{"results":["MARKER"]}"#[..], "JSON"),

@@ -1,6 +1,7 @@
 //! The LanceDB source.
 
 mod bad_input;
+mod bad_searches;
 mod changes;
 mod expression;
 mod keys;

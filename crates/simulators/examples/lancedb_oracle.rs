@@ -3,7 +3,7 @@
 //! Takes options as on the command line of `lakeflow simulate lancedb` (`NAME=VALUE`), writes every version of every table as an
 //! Arrow IPC file into DIR, prints one line of JSON (address, tables, versions, files), and serves until its standard input
 //! ends. `scripts/check-lance-client` compares these files with what the official client reads. For a DIR of `-` there are the
-//! tables of the options only, and no files.
+//! tables of the options only, and no files. `file=NAME:PATH` adds a table of the rows of an Arrow IPC file.
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, fs::File, io::Read, path::Path, sync::Arc};
@@ -15,10 +15,10 @@ use arrow::{
         RecordBatch, StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
         TimestampNanosecondArray, UInt64Array,
     },
-    compute::cast,
+    compute::{cast, concat_batches},
     datatypes::{DataType, Field, Fields, Float64Type, Int64Type, TimeUnit},
 };
-use arrow_ipc::writer::FileWriter;
+use arrow_ipc::{reader::FileReader, writer::FileWriter};
 use lakeflow_simulators::lancedb::{Config, Index, IndexKind, RowIds, RunningServer, Server};
 use serde_json::{Map, Value, json};
 
@@ -29,11 +29,18 @@ fn main() -> Fallible<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("the first argument is a folder for the tables' files")?;
     let own = ["tables=documents,plant$readings", "rows=2000", "dimension=32", "fragment-rows=700"];
+    let mut given = Vec::new();
     for option in own.into_iter().map(str::to_owned).chain(arguments) {
-        let (name, value) = option.split_once('=').ok_or("options are NAME=VALUE")?;
-        config.set(name, value)?;
+        match option.split_once('=').ok_or("options are NAME=VALUE")? {
+            ("file", value) => given.push(value.to_owned()),
+            (name, value) => config.set(name, value)?,
+        }
     }
     let server = Server::start(config)?;
+    for table in given {
+        let (name, path) = table.split_once(':').ok_or("a file is given as NAME:PATH")?;
+        server.database().create(name, &rows_of(path)?, RowIds::Stable)?;
+    }
     if folder == "-" {
         println!("{}", json!({ "base_url": server.base_url() }));
     } else {
@@ -42,6 +49,12 @@ fn main() -> Fallible<()> {
     }
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+fn rows_of(path: &str) -> Fallible<RecordBatch> {
+    let reader = FileReader::try_new(File::open(path)?, None)?;
+    let schema = reader.schema();
+    Ok(concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>()?)?)
 }
 
 /// A table of every type that descriptions have a word for, one with a history, an empty one, and many small ones.

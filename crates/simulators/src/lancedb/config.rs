@@ -36,6 +36,9 @@ pub struct Config {
     pub stale: u64,
     /// Answers are compressed by gzip for clients that accept that; default false.
     pub gzip: bool,
+    /// Bytes of answers with rows that are kept and sent again to the same question, so that the server costs next to nothing;
+    /// default 0.
+    pub kept_bytes: usize,
     /// Every reply is this late.
     pub latency: Duration,
     /// The script of faults.
@@ -80,7 +83,7 @@ pub struct Limits {
 }
 
 /// How answers are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wire {
     /// File or stream.
     pub framing: Framing,
@@ -101,7 +104,7 @@ pub struct Wire {
 }
 
 /// The two forms of Arrow IPC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// With a footer: what queries are answered with.
     File,
@@ -110,7 +113,7 @@ pub enum Framing {
 }
 
 /// Compression of the buffers of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// None: the default.
     None,
@@ -153,6 +156,7 @@ impl Default for Config {
             auth: Auth::None,
             stale: 0,
             gzip: false,
+            kept_bytes: 0,
             latency: Duration::ZERO,
             faults: Vec::new(),
         }

@@ -12,6 +12,7 @@ use arrow_ipc::{
     CompressionType, MetadataVersion,
     writer::{FileWriter, IpcWriteOptions, StreamWriter},
 };
+use bytes::Bytes;
 
 use super::{
     config::{Compression, Framing, Wire},
@@ -26,11 +27,16 @@ use crate::server::Reply;
 pub(crate) fn reply(rows: &RecordBatch, wire: &Wire) -> Result<Reply, Refusal> {
     let rows = if wire.other_schema { other(rows) } else { Ok(rows.clone()) };
     let body = rows.and_then(|rows| encode(&rows, wire)).map_err(|error| Refusal::failed(error.to_string()))?;
+    Ok(of(body, wire))
+}
+
+/// The reply with rows that are encoded.
+pub(crate) fn of(body: impl Into<Bytes>, wire: &Wire) -> Reply {
     let content_type = match wire.framing {
         Framing::File => "application/vnd.apache.arrow.file",
         Framing::Stream => "application/vnd.apache.arrow.stream",
     };
-    Ok(Reply::new(200, content_type, body))
+    Reply::new(200, content_type, body)
 }
 
 /// The same rows with a first column of another type.

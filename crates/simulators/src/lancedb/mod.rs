@@ -1,5 +1,6 @@
 //! A LanceDB server: versioned tables of vectors behind the REST interface of LanceDB Cloud, or of the Lance REST Namespace.
 
+mod answers;
 mod config;
 mod database;
 mod encode;

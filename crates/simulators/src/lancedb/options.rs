@@ -30,6 +30,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("listen", "address and port, for example 127.0.0.1:8080; port 0 takes a free one"),
     ("base-path", "a path before that of the API"),
     ("clock", "an instant at which the clock stands, or an offset such as +3600 or -60 in seconds"),
+    ("kept-bytes", "bytes of answers with rows that are sent again as they are; 0 by default"),
     ("latency-ms", "every reply is this late"),
     ("fault", "rules WHEN[@PATH]=FAULT separated by ;, for example every:7@/query=cut-off;first:1=status:503:after:2"),
     ("auth", "none, api-key:KEY or bearer:TOKEN"),
@@ -117,6 +118,7 @@ impl Config {
             "clock" => {
                 self.clock = settings::clock(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?;
             }
+            "kept-bytes" => self.kept_bytes = count()?,
             "latency-ms" => self.latency = Duration::from_millis(number()?),
             "fault" => self.faults.extend(settings::fault_rules(value)?),
             "auth" => self.auth = auth(value).map_err(|what| SimError::Config(format!("option auth: {what}")))?,

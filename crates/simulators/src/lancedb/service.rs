@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    answers::Answers,
     config::{Auth, Config, Dialect},
     database::Database,
     generate,
@@ -59,6 +60,7 @@ pub(crate) struct Service {
     pub(crate) hooks: Mutex<Vec<Hook>>,
     questions: Mutex<VecDeque<Question>>,
     database: Mutex<Database>,
+    answers: Mutex<Answers>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,6 +81,7 @@ impl Service {
             hooks: Mutex::default(),
             questions: Mutex::default(),
             database: Mutex::new(database),
+            answers: Mutex::new(Answers::of_at_most(config.kept_bytes)),
             config,
         })
     }
@@ -133,7 +136,7 @@ impl Service {
             return Ok(Reply::new(413, "text/plain; charset=utf-8", text));
         }
         let Some(path) = segments(below) else { return absent() };
-        Call { config: &self.config, database: &self.database(), request }.answer(&path)
+        Call { config: &self.config, database: &self.database(), answers: &self.answers, request }.answer(&path)
     }
 }
 
