@@ -6,6 +6,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connector::LakeflowConnect,
     error::{Error, Result},
+    http::NegotiateProvider,
     options::{OptionDoc, OptionKind, Options},
 };
 
@@ -54,6 +55,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Sent as `User-Agent`.
     pub user_agent: String,
+    /// The security library for logins by HTTP Negotiate; that of this build when absent.
+    pub negotiate: Option<Arc<dyn NegotiateProvider>>,
 }
 
 impl Default for Context {
@@ -61,6 +64,7 @@ impl Default for Context {
         Self {
             clock: Arc::new(SystemClock),
             user_agent: concat!("lakeflow-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
+            negotiate: None,
         }
     }
 }
@@ -82,6 +86,14 @@ impl Context {
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Lends another security library for logins by HTTP Negotiate, such as that of Windows: sources then log in with
+    /// it where they would with Kerberos.
+    #[must_use]
+    pub fn negotiate(mut self, provider: Arc<dyn NegotiateProvider>) -> Self {
+        self.negotiate = Some(provider);
         self
     }
 }

@@ -1,11 +1,14 @@
 //! From the options of a connection to a way to log in.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::config::{AuthType, Connection, OauthClientAuth};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::{Auth, ClientAuth, ClientCredentials, TokenEndpoint},
+    registry::Context,
     secret::Secret,
 };
 
@@ -13,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Config`](ErrorKind::Config) for credentials that no header can carry.
-pub(super) fn auth(connection: &Connection, base: &Url) -> Result<Auth> {
+pub(super) fn auth(connection: &Connection, base: &Url, context: &Context) -> Result<Auth> {
     let text = |option: &Option<String>| option.clone().unwrap_or_default();
     let secret = |option: &Option<Secret>| option.clone().unwrap_or_else(|| Secret::new(""));
     match connection.auth() {
@@ -35,7 +38,10 @@ pub(super) fn auth(connection: &Connection, base: &Url) -> Result<Auth> {
             }
             Ok(Auth::client_credentials(credentials))
         }
-        Some(AuthType::Kerberos) => kerberos(connection, base),
+        Some(AuthType::Kerberos) => match &context.negotiate {
+            Some(provider) => Ok(Auth::negotiate(Arc::clone(provider))),
+            None => kerberos(connection, base),
+        },
         Some(other @ AuthType::Ntlm) => {
             Err(Error::new(ErrorKind::Unsupported, "this build cannot log in that way")
                 .with("auth_type", other.as_str()))
@@ -58,7 +64,8 @@ fn kerberos(connection: &Connection, base: &Url) -> Result<Auth> {
 
 #[cfg(not(feature = "kerberos"))]
 fn kerberos(_: &Connection, _: &Url) -> Result<Auth> {
-    Err(Error::new(ErrorKind::Config, super::config::NEEDS_KERBEROS))
+    let message = "auth_type=kerberos needs another build of this program: with the cargo feature 'kerberos'";
+    Err(Error::new(ErrorKind::Config, message))
 }
 
 /// Where tokens come from: as told, else as the PI Web API itself publishes.

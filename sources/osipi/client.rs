@@ -45,7 +45,7 @@ impl PiClient {
     pub(super) fn new(connection: &Connection, context: &Context) -> Result<Self> {
         let base = connection.base_url().map_err(|problem| Error::new(ErrorKind::Config, problem))?;
         let http = HttpClient::builder(base.clone())
-            .auth(auth(connection, &base)?)
+            .auth(auth(connection, &base, context)?)
             .settings(connection.http.clone())
             .clock(Arc::clone(&context.clock))
             .user_agent(connection.user_agent.as_ref().unwrap_or(&context.user_agent))

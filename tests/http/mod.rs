@@ -3,7 +3,7 @@
 mod auth;
 mod jwt;
 mod links;
-mod negotiate;
+pub(crate) mod negotiate;
 mod protocols;
 mod retry;
 pub(crate) mod secrecy;

@@ -15,7 +15,7 @@ use super::support::{Timed, url};
 
 /// The client's side of a script: the tokens to send, each with the one that the server must answer.
 #[derive(Clone, Debug)]
-pub(super) struct Script(pub(super) Vec<(&'static str, &'static str)>);
+pub(crate) struct Script(pub(crate) Vec<(&'static str, &'static str)>);
 
 struct Side {
     script: Script,
@@ -52,7 +52,7 @@ pub(super) fn auth(legs: &[(&'static str, &'static str)]) -> Auth {
     Auth::negotiate(Arc::new(Script(legs.to_vec())))
 }
 
-fn server(legs: &[(&str, &str)]) -> RunningServer {
+pub(crate) fn server(legs: &[(&str, &str)]) -> RunningServer {
     let legs = legs.iter().map(|(client, server)| (client.as_bytes().to_vec(), server.as_bytes().to_vec())).collect();
     let auth = ServerAuth::Negotiate(NegotiateScript { legs, per_connection: false });
     Server::start(Config { points: 4, auth, ..Config::default() }).unwrap()
@@ -63,7 +63,7 @@ fn client(server: &RunningServer, legs: &[(&'static str, &'static str)]) -> Time
 }
 
 #[tokio::test]
-async fn each_request_logs_in_unasked_and_the_server_proves_who_it_is() {
+async fn j07_each_request_logs_in_unasked_and_the_server_proves_who_it_is() {
     let legs = [("ticket", "proof")];
     let server = server(&legs);
     let timed = client(&server, &legs);
@@ -76,7 +76,7 @@ async fn each_request_logs_in_unasked_and_the_server_proves_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_login_of_several_legs_keeps_its_connection_and_its_body_among_many() {
+async fn j07_a_login_of_several_legs_keeps_its_connection_and_its_body_among_many() {
     let legs = [("one", "go on"), ("two", "further"), ("three", "proof")];
     let server = server(&legs);
     let timed = client(&server, &legs);

@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use futures::{TryStreamExt, future::join_all};
-use lakeflow_connect::{ErrorKind, Options, ReadEvent, ReadRequest, Records, Result, TableRef};
+use lakeflow_connect::{Context, ErrorKind, Options, ReadEvent, ReadRequest, Records, Registry, Result, TableRef};
 use lakeflow_simulators::osipi::{Auth, Config, RunningServer, Server};
 use tokio::{io::copy_bidirectional, net::TcpListener, net::TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::connect;
-use crate::http::tls::Authority;
+use crate::http::{negotiate, tls::Authority};
 
 fn start(auth: &str, change: impl FnOnce(&mut Auth)) -> RunningServer {
     let mut config = Config { points: 6, ..Config::default() };
@@ -152,6 +152,27 @@ async fn j07_certificates_of_both_sides_are_checked() {
     let (certificate, key) = (certificate.pem(), key.serialize_pem());
     let wrong = [("ca_bundle", ca.as_str()), ("client_cert", &certificate), ("client_key", &key)];
     assert!(rows(&of(&mutual, &wrong), points()).await.is_err(), "a certificate of an unknown authority");
+}
+
+#[tokio::test]
+async fn j07_negotiate_of_two_legs_lets_every_read_in() {
+    let legs = [("one", "go on"), ("two", "proof")];
+    let server = negotiate::server(&legs);
+    let login = options(&server.base_url(), &[("auth_type", "kerberos")]);
+    let read = async |legs: &[(&'static str, &'static str)], table: TableRef| {
+        let context = Context::new().negotiate(Arc::new(negotiate::Script(legs.to_vec())));
+        let source = Registry::builtin().connect("osipi", &login, &context)?;
+        source.read_table(ReadRequest::new(table)).try_collect::<Vec<ReadEvent>>().await
+    };
+    let recorded = TableRef::new("pi_timeseries").option("startTime", "*-1h").option("tags_per_request", "1");
+    for table in [points(), recorded] {
+        let events = read(&legs, table).await.unwrap();
+        assert!(events.iter().any(|event| matches!(event, ReadEvent::Records(records) if records.rows() > 0)));
+    }
+    let batches = server.exchanges().iter().filter(|exchange| exchange.status == 207).count();
+    assert!(batches >= 4, "{batches}");
+    let error = read(&[("another", "proof")], points()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
 }
 
 #[cfg(not(feature = "kerberos"))]

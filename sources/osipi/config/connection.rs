@@ -11,10 +11,6 @@ use crate::{
     secret::Secret,
 };
 
-/// Told to who wants to log in by Kerberos with a build that cannot.
-pub(in super::super) const NEEDS_KERBEROS: &str =
-    "auth_type=kerberos needs another build of this program: with the cargo feature 'kerberos'";
-
 /// Options of a connection.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(not(feature = "kerberos"), allow(dead_code, reason = "the options of kerberos are read by its feature"))]
@@ -210,7 +206,6 @@ impl Connection {
                     problems.add("give only one of 'token_url', 'oidc_issuer' and 'workspace_host'");
                 }
             }
-            AuthType::Kerberos if cfg!(not(feature = "kerberos")) => problems.add(NEEDS_KERBEROS),
             AuthType::Kerberos | AuthType::Anonymous => {}
             AuthType::Ntlm => problems.add("auth_type=ntlm is not supported; use basic, oidc or kerberos"),
         }
