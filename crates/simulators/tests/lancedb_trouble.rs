@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use arrow::{array::RecordBatch, datatypes::DataType};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use lakeflow_simulators::faults::Fault;
+use lakeflow_simulators::{faults::Fault, lancedb::RowIds};
 use serde_json::{Value, json};
 
 use crate::{
@@ -107,4 +107,27 @@ async fn bounds_are_kept() {
     assert!(status == 500 && text.contains("ffset overflow"));
     assert_eq!(ids(&rows(&server, json!({"k": 500})).await).len(), 500);
     assert_eq!(rows(&server, json!({"columns": ["id"]})).await.num_rows(), 2_000);
+}
+
+#[tokio::test]
+async fn answers_that_are_kept_are_those_of_the_same_question_to_the_same_rows() {
+    for kept in ["0", "20000", "100000000"] {
+        let server = table(300, |config| config.set("kept-bytes", kept).unwrap());
+        let page = |offset: usize| json!({"k": 100, "offset": offset, "vector": []});
+        for _ in 0..2 {
+            for offset in [0, 100, 200] {
+                let wanted: Vec<i64> = (offset as i64..offset as i64 + 100).collect();
+                assert_eq!(ids(&rows(&server, page(offset)).await), wanted, "{kept}");
+            }
+        }
+        server.database().delete("t", "id < 50").unwrap();
+        assert_eq!(ids(&rows(&server, page(0)).await)[0], 50, "{kept}");
+        let like = server.database().rows("t", None).unwrap().slice(0, 5);
+        server.database().drop_table("t").unwrap();
+        server.database().create("t", &like, RowIds::Plain).unwrap();
+        assert_eq!(rows(&server, page(0)).await.num_rows(), 5, "{kept}");
+        server.database().wire.other_schema = true;
+        let other = rows(&server, page(0)).await;
+        assert_eq!(other.schema().field(0).data_type(), &DataType::Float64, "{kept}");
+    }
 }
