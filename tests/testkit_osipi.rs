@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use lakeflow_connect::{
-    Context, Options, Registry, TableRef,
+    Context, LakeflowConnect, Options, ReadEvent, ReadRequest, Records, Registry, TableRef,
+    arrow::{array::AsArray, datatypes::TimestampMicrosecondType},
     clock::{Clock, ManualClock},
     testkit::{Check, Fault, Suite},
 };
@@ -47,11 +49,17 @@ impl Plant {
         Self { server: Arc::new(Server::start(config).unwrap()) }
     }
 
+    fn options(&self) -> Options {
+        let options = Options::new().with("pi_base_url", self.server.base_url());
+        options.with("username", "reader").with("password", PASSWORD)
+    }
+
+    fn connection(&self) -> Arc<dyn LakeflowConnect> {
+        Registry::builtin().connect("osipi", &self.options(), &Context::new()).unwrap()
+    }
+
     fn suite(&self) -> Suite {
-        let options = Options::new()
-            .with("pi_base_url", self.server.base_url())
-            .with("username", "reader")
-            .with("password", PASSWORD);
+        let options = self.options();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW.parse().unwrap()));
         Suite::registered(&Registry::builtin(), "osipi", options, Context::new().clock(clock)).unwrap()
     }
@@ -225,4 +233,74 @@ async fn your_own_pi_web_api_is_read_without_loss() {
     let report = suite.requests_ahead(80).run().await;
     println!("{report}");
     report.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_side_by_side_share_the_tags() {
+    let plant = Plant::open(&[("points", "25")]);
+    let of_hour = |name: &str| TableRef::new(name).option("startTime", "*-1h").option("tags_per_request", "1");
+    let recorded = |name: &str| of_hour(name).option("change_capture", "none").option("late_window", "0");
+    for table in
+        [recorded("pi_timeseries"), recorded("pi_streamset_recorded"), of_hour("pi_interpolated"), of_hour("pi_plot")]
+    {
+        let name = table.name.clone();
+        let report = plant.suite().table(table).size([("max_records_per_batch", "200")]).check(Check::PlansCover).await;
+        assert!(report.to_string().contains("up to 3 requests"), "{name}: {report}");
+    }
+    // Deletions are found by the one reader that knows what it sent, and so is what a failing tag lacks.
+    for (option, value) in [("change_capture", "reconcile"), ("on_tag_error", "quarantine")] {
+        let suite = plant.suite().table(recorded("pi_timeseries").option(option, value));
+        let report = suite.check(Check::PlansCover).await;
+        assert!(report.to_string().contains("plans one request"), "{option}: {report}");
+    }
+}
+
+/// The end of a run, as hosts go on from it that know no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_planned_reads_is_where_the_next_goes_on() {
+    let plant = Plant::open(&[("points", "12"), ("density", "20m"), ("types", "Float64")]);
+    let source = plant.connection();
+    let table = TableRef::new("pi_timeseries").option("startTime", "*-1d").option("tags_per_request", "1");
+    for table in [table.clone().option("change_capture", "none"), table.option("compat", "upstream")] {
+        let from = Ticks(Ticks::from(plant.server.clock().now()).0 - 86_400 * 10_000_000);
+        let (mut start, mut rows) = (None, Vec::new());
+        for _ in 0..4 {
+            let until = source.latest_offset(&table, start.as_ref()).await.unwrap().unwrap();
+            let request = ReadRequest::new(table.clone()).start(start.take()).until(until.clone());
+            let parts = source.plan(request).await.unwrap();
+            assert_eq!(parts.len(), 2);
+            for part in parts {
+                let events: Vec<_> = source.read_table(part).try_collect().await.unwrap();
+                rows.extend(events.iter().filter_map(keys).flatten());
+            }
+            start = Some(until);
+            plant.server.clock().advance(Duration::from_secs(1800));
+        }
+        let read = rows.len();
+        rows.sort();
+        rows.dedup();
+        if table.options.get("compat").is_some() {
+            assert_eq!(read, rows.len(), "a row of an append table twice");
+        }
+        let until = Ticks(Ticks::from(plant.server.clock().now()).0 - 1_800 * 10_000_000 + 1);
+        let mut wanted = Vec::new();
+        for point in plant.server.points() {
+            let webid = plant.server.web_id(&point, Spelling::IdOnly).unwrap();
+            let mut events = plant.server.events(&point, from, until).unwrap();
+            // The newest waits for its successor.
+            events.pop();
+            wanted.extend(events.iter().map(|event| (webid.clone(), event.time.0 / 10)));
+        }
+        wanted.sort();
+        assert_eq!(rows.len(), wanted.len());
+        assert_eq!(rows, wanted);
+    }
+}
+
+/// Tag and time of rows.
+fn keys(event: &ReadEvent) -> Option<Vec<(String, i64)>> {
+    let ReadEvent::Records(Records::Arrow(batch)) = event else { return None };
+    let tags = batch.column_by_name("tag_webid").unwrap().as_string::<i32>();
+    let times = batch.column_by_name("timestamp").unwrap().as_primitive::<TimestampMicrosecondType>();
+    Some((0..batch.num_rows()).map(|row| (tags.value(row).to_owned(), times.value(row))).collect())
 }

@@ -11,6 +11,7 @@ use super::{
     check,
     client::PiClient,
     config::{AuthType, Connection, OPTIONS, TableOptions},
+    eventframes::SentFrames,
     ledger::Notes,
     reading::{Reading, Source, TableReader},
     tables::{self, Reader},
@@ -46,7 +47,7 @@ impl SourceFactory for OsiPiSource {
         let client = PiClient::new(&connection, context)?;
         let clock = Arc::clone(&context.clock);
         let notes = Notes::new(clock.now());
-        let source = Source { client, clock, notes, deletions: Deletions::default() };
+        let source = Source { client, clock, notes, deletions: Deletions::default(), frames: SentFrames::default() };
         let login = connection.auth().unwrap_or(AuthType::Anonymous);
         Ok(Arc::new(OsiPiConnection { source: Arc::new(source), login }))
     }

@@ -9,7 +9,7 @@ use futures::stream;
 use super::{
     client::PiClient,
     config::{ChangeCapture, Compat, OnTagError, TableOptions},
-    eventframes::FramesReader,
+    eventframes::{FramesReader, SentFrames},
     faults,
     ledger::{LedgerReader, Notes, Object},
     lists::ListReader,
@@ -32,6 +32,8 @@ pub(super) struct Source {
     pub(super) notes: Notes,
     /// Deleted rows that were found and wait to be read.
     pub(super) deletions: timeseries::Deletions,
+    /// Event frames that were sent.
+    pub(super) frames: SentFrames,
 }
 
 /// A table to read, with its options.

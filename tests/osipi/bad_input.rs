@@ -123,7 +123,7 @@ async fn an_html_page_in_place_of_every_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_tags_are_named_with_their_option() {
+async fn unknown_tags_and_a_webid_of_another_server_are_named_with_their_option() {
     let server = plant_with(&[]);
     let good = &server.points()[0];
     // The first is of another server.

@@ -93,7 +93,7 @@ async fn j4_updates_follow_everything_within_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn j4_lost_markers_of_the_feed_cost_a_comparison_and_no_event() {
+async fn j4_expired_markers_of_the_feed_cost_a_comparison_and_no_event() {
     let server = restless_plant();
     let (mut lake, mut random) = (Lake::default(), fastrand::Rng::with_seed(3));
     for round in 0..5 {

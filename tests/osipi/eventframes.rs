@@ -209,7 +209,7 @@ async fn attributes_come_with_their_values() {
 }
 
 #[tokio::test]
-async fn every_column_is_filled_by_some_row() {
+async fn j01_every_column_of_event_frames_is_filled_by_some_row() {
     let server = plant(|_| {});
     let source = source(&server);
     for name in [
@@ -230,7 +230,7 @@ async fn every_column_is_filled_by_some_row() {
                 filled.extend(row.as_object().unwrap().keys().cloned());
             }
         }
-        // The API does not tell comments; the plant has no such values and does not tell the points of attributes.
+        // The API does not tell comments; the plant has no such values, and no frame's attribute refers to a point.
         let never = ["comment", "value_timestamp", "value_json", "errors", "point_webid"];
         let empty: Vec<&str> = schema.names().filter(|c| !filled.contains(*c) && !never.contains(c)).collect();
         assert!(empty.is_empty(), "{name}: {empty:?}");
@@ -278,4 +278,54 @@ async fn a_frame_that_may_not_be_read_does_not_count_as_deleted() {
     // A server that hides what may not be read cannot be told from one that has deleted it; it comes back then.
     assert!(gone.is_empty() || gone.iter().all(|row| row["event_frame_webid"] == frame.web_id.as_str()), "{gone:?}");
     check(&lake, &server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_comes_is_read_and_goes_between_two_looks_for_deletions_is_told() {
+    for same_connection in [true, false] {
+        let server = plant(|_| {});
+        let (mut connection, frames) = (source(&server), table("pi_event_frames"));
+        let mut lake = Lake::default();
+        lake.read_deletes(&connection, &frames).await;
+        lake.read_all(&connection, &frames, FRAME).await;
+        let assets = server.assets();
+        let some = assets.expected_frames().remove(0);
+        let now = || Ticks::from(server.clock().now());
+        // After so long everything is looked at again, also frames that are entered late.
+        server.clock().advance(Duration::from_secs(8 * 86_400));
+        let add = |name: &str, start, end| {
+            let (parent, name) = (some.database.clone(), name.to_owned());
+            let frame = AfChange::AddFrame {
+                parent,
+                name,
+                template: None,
+                start,
+                end,
+                elements: some.readable_elements.clone(),
+            };
+            assets.change(frame).unwrap()
+        };
+        let added = [
+            add("short", Ticks(now().0 - HOUR), Some(Ticks(now().0 - HOUR / 2))),
+            add("going on", Ticks(now().0 - HOUR), None),
+            add("entered very late", Ticks(now().0 - 240 * HOUR), Some(Ticks(now().0 - 239 * HOUR))),
+        ];
+        server.clock().advance(Duration::from_secs(60));
+        lake.read_all(&connection, &frames, FRAME).await;
+        assert!(added.iter().all(|frame| lake.rows.contains_key(frame)));
+        for frame in &added {
+            assets.change(AfChange::Delete { object: frame.clone() }).unwrap();
+        }
+        server.clock().advance(Duration::from_secs(60));
+        if !same_connection {
+            // The host broke off before it looked for deletions.
+            connection = source(&server);
+        }
+        lake.read_all(&connection, &frames, FRAME).await;
+        let gone = lake.read_deletes(&connection, &frames).await;
+        let gone: BTreeSet<&str> = gone.iter().map(|row| row["event_frame_webid"].as_str().unwrap()).collect();
+        assert_eq!(gone, added.iter().map(String::as_str).collect(), "same connection: {same_connection}");
+        check(&lake, &server);
+        assert!(lake.read_deletes(&connection, &frames).await.is_empty(), "told once");
+    }
 }

@@ -55,7 +55,7 @@ impl Lake {
     ///
     /// # Errors
     /// That of the stream; the units before it are taken in.
-    async fn take(&mut self, mut events: ReadStream, deletes: bool, units: usize) -> Result<bool> {
+    pub(super) async fn take(&mut self, mut events: ReadStream, deletes: bool, units: usize) -> Result<bool> {
         let (mut open, mut taken) = (Vec::new(), 0);
         while taken < units {
             match events.try_next().await? {

@@ -91,9 +91,7 @@ async fn j01_every_list_table_gives_rows_in_its_schema_with_unique_keys() {
             }
         }
     }
-    // The simulator does not tell which point an attribute refers to.
-    let untold = BTreeSet::from(["pi_element_attributes.point_webid".to_owned()]);
-    assert_eq!(empty, untold, "columns that no row fills");
+    assert!(empty.is_empty(), "columns that no row fills: {empty:?}");
 }
 
 #[tokio::test]

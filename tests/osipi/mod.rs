@@ -5,6 +5,7 @@ mod auth;
 mod bad_input;
 mod balancer;
 mod batches;
+mod bounded;
 mod check;
 mod crashes;
 mod deletions;

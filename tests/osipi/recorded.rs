@@ -1,16 +1,19 @@
 //! Recorded values: nothing lost and nothing twice, whatever the page, wherever the read is broken off.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::TryStreamExt;
-use lakeflow_connect::{ReadRequest, TableRef};
-use lakeflow_simulators::osipi::{RunningServer, Spelling, Ticks};
+use lakeflow_connect::{ReadEvent, ReadRequest, TableRef};
+use lakeflow_simulators::{
+    clock::SimClock,
+    osipi::{Change, Config, PointType, RunningServer, Sample, Server, Spelling, Ticks, Value as Stored},
+};
 use serde_json::Value;
 
 use super::{
     connect_to,
     lake::{Lake, read_on},
-    small_plant,
+    rows_of, small_plant,
 };
 
 /// The lake against what the server holds: each event by tag and exact time, once.
@@ -96,10 +99,75 @@ async fn j05_a_tag_that_fails_is_an_error_or_left_out_and_others_go_on() {
     let error = failed.unwrap_err();
     assert_eq!(error.get("webid"), Some(unknown), "{error}");
     let mut lake = Lake::default();
-    let offset = read_on(&server, both.option("on_tag_error", "quarantine"), None, usize::MAX, &mut lake).await;
+    let quarantine = both.option("on_tag_error", "quarantine");
+    let offset = read_on(&server, quarantine.clone(), None, usize::MAX, &mut lake).await;
+    let again = read_on(&server, quarantine, offset.clone(), usize::MAX, &mut lake).await;
+    assert_eq!(again, offset, "nothing is new, and the tag is still left out");
     assert!(lake.rows.keys().all(|(tag, ..)| *tag == known) && !lake.rows.is_empty());
     let parts = connect_to(&server).explain_offset(&table("pi_timeseries"), &offset.unwrap()).await.unwrap();
     let of = |name: &str| parts.iter().find(|p| p.name == name).unwrap().watermark.clone();
     assert_eq!(of(unknown), None);
     assert!(of(&known).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j01_every_column_of_recorded_values_is_filled_by_some_row() {
+    let now = "2026-03-18T12:00:00Z".parse().unwrap();
+    let mut config = Config { clock: SimClock::fixed(now), points: 20, ..Config::default() };
+    for (name, value) in [("days", "1"), ("elements", "10"), ("bad-percent", "5"), ("flag-percent", "5")] {
+        config.set(name, value).unwrap();
+    }
+    config.types = PointType::ALL.into_iter().map(|(_, kind)| kind).filter(|kind| *kind != PointType::Blob).collect();
+    config.wire.value_errors = true;
+    let server = Server::start(config).unwrap();
+    let source = connect_to(&server);
+    let mut empty: Vec<String> = Vec::new();
+    for name in [
+        "pi_timeseries",
+        "pi_streamset_recorded",
+        "pi_attribute_values",
+        "pi_stream_annotations",
+        "pi_timeseries_changes",
+    ] {
+        let mut read = TableRef::new(name).option("on_tag_error", "quarantine");
+        let mut start = None;
+        if name == "pi_timeseries_changes" {
+            let events: Vec<_> = source.read_table(ReadRequest::new(read.clone())).try_collect().await.unwrap();
+            start = events.iter().find_map(|event| match event {
+                ReadEvent::Checkpoint(offset) => Some(offset.clone()),
+                _ => None,
+            });
+            let at = Ticks(Ticks::from(server.clock().now()).0 - 1);
+            for point in server.points() {
+                let value = match server.point(&point).unwrap().point_type {
+                    PointType::Digital => Stored::State(1),
+                    PointType::String => Stored::Text("x".to_owned()),
+                    PointType::Timestamp => Stored::Time(at),
+                    PointType::Array => Stored::Json("[1]".to_owned()),
+                    PointType::Int16 | PointType::Int32 | PointType::Int64 => Stored::Integer(5),
+                    _ => Stored::Number(6.5),
+                };
+                let sample = Sample { error: Some("broken".to_owned()), ..Stored::Json("null".to_owned()).into() };
+                for sample in [value.into(), sample] {
+                    server.change(&point, Change::Add(at, sample)).unwrap();
+                }
+            }
+        } else {
+            read = read.option("startTime", "*-1d");
+        }
+        let schema = source.get_table_schema(&read).await.unwrap();
+        let events: Vec<_> = source.read_table(ReadRequest::new(read).start(start)).try_collect().await.unwrap();
+        let mut filled = BTreeSet::new();
+        for event in events {
+            let ReadEvent::Records(records) = event else { continue };
+            filled.extend(rows_of(&records).iter().flat_map(|row| row.as_object().unwrap().keys().cloned()));
+        }
+        empty
+            .extend(schema.names().filter(|column| !filled.contains(*column)).map(|column| format!("{name}.{column}")));
+    }
+    // No attribute of the plant holds instants or lists, and no annotation is broken.
+    let untold =
+        ["pi_attribute_values.value_timestamp", "pi_attribute_values.value_json", "pi_stream_annotations.errors"];
+    empty.retain(|column| !untold.contains(&column.as_str()));
+    assert!(empty.is_empty(), "{empty:?}");
 }

@@ -10,6 +10,7 @@ mod failures;
 mod history;
 mod kill;
 mod lancedb;
+mod lanes;
 mod pi;
 mod secrets;
 mod support;

@@ -147,6 +147,12 @@ const TAGS: &[OptionDoc] = &[
     table("dataserver_webid", OptionKind::List, "Data servers to read; all when not given.").group("tags"),
     table("default_tags", count(1_000_000), "Read only this many points when none are named; all when not given.")
         .group("tags"),
+    table(
+        "tag_share",
+        OptionKind::Text,
+        "Only this share of the tags, such as 2/8: each tag is in one of the eight. For readers side by side.",
+    )
+    .group("tags"),
     table("tags_per_request", whole(1000), "Tags in one batch request; 0 is the default.").default("100").group("tags"),
 ];
 

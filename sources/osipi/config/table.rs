@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{super::tables::Table, docs::OPTIONS};
+use super::{
+    super::{tables::Table, tags::share::Share},
+    docs::OPTIONS,
+};
 use crate::{
     error::Result,
     near::near_matches,
@@ -44,6 +47,7 @@ pub(in super::super) struct TagOptions {
     pub(in super::super) template_name: Option<String>,
     pub(in super::super) dataserver_webid: Vec<String>,
     pub(in super::super) default_tags: Option<u32>,
+    pub(in super::super) tag_share: Option<String>,
     tags_per_request: usize,
 }
 
@@ -244,6 +248,11 @@ impl TableOptions {
             .map_err(|error| error.with("table", table.name))
     }
 
+    /// Whether what fails is left out and the read goes on.
+    pub(in super::super) fn skips_failures(&self) -> bool {
+        self.on_tag_error == OnTagError::Quarantine
+    }
+
     fn check(&self, table: &Table, problems: &mut Problems) {
         self.check_times(problems);
         self.check_fields(table, problems);
@@ -264,6 +273,9 @@ impl TableOptions {
             problems.add("give only one of 'startTime', 'lookback_minutes' and 'lookback_days'");
         }
         let tags = &self.tags;
+        if tags.tag_share.as_deref().is_some_and(|text| Share::parse(text).is_none()) {
+            problems.add("'tag_share' must be one of at most 1000 shares, such as 2/8");
+        }
         let named = tags.tag_webids.len() + tags.tag_names.len() + tags.tag_paths.len() + tags.attribute_webids.len();
         if named > 1_000_000 {
             problems.add("more than 1,000,000 tags are named; use several tables");

@@ -15,6 +15,7 @@ use super::{
     present::Present,
     reader::FramesReader,
     rows::deleted,
+    sent::Sent,
     tracker::{FAR, Head, LOOKUP, Mode, Plan},
 };
 use crate::{
@@ -29,6 +30,9 @@ use crate::{
 pub(super) struct State {
     compared: i64,
     present: Present,
+    /// Deletions that were told, as the reads of rows still name those frames.
+    #[serde(default, skip_serializing_if = "Sent::is_empty")]
+    told: Sent,
 }
 
 /// A read under way: one database at each step.
@@ -105,7 +109,10 @@ impl Deletes {
         let mut found = self.search(database, Mode::InProgress, 0, hi.0, plan).await?;
         found.extend(self.search(database, Mode::EndInclusive, from, FAR, plan).await?);
         let now: HashSet<&str> = found.iter().map(|head| head.webid.as_str()).collect();
-        let missing = before.present.in_reach(from).filter(|webid| !now.contains(webid.as_str()));
+        // Sent since the last look, and perhaps gone already.
+        let sent = self.reader.reading.source.frames.of(self.reader.origin.selection(), database);
+        let sent = sent.into_iter().filter(|webid| !before.present.has(webid) && !before.told.has(webid));
+        let missing = before.present.in_reach(from).chain(sent).filter(|webid| !now.contains(webid.as_str()));
         let missing: Vec<String> = missing.collect();
         let mut gone = Vec::new();
         for webids in missing.chunks(LOOKUP) {
@@ -126,8 +133,11 @@ impl Deletes {
         }
         let reach = hi.0.saturating_sub(plan.lookback);
         let present = before.present.now(&found, &gone, reach);
+        let mut told = before.told;
+        gone.iter().for_each(|webid| told.put(webid, hi.0));
+        told.forget(hi.0);
         let compared = if is_all { hi.0 } else { before.compared };
-        Ok((State { compared, present }, gone))
+        Ok((State { compared, present, told }, gone))
     }
 
     async fn search(&self, database: &str, mode: Mode, from: i64, to: i64, plan: Plan) -> Result<Vec<Head>> {

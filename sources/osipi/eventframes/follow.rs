@@ -73,6 +73,7 @@ impl Follow {
             None => reader.end(databases.now)?,
         };
         let (_, states) = start.unwrap_or((hi, BTreeMap::new()));
+        reader.reading.source.frames.begin(reader.origin.selection(), &states);
         let rows = Rows::new(&reader.reading, reader.table, self.request.bad_rows, hi)?;
         let (until, waiting) = match until {
             // What was not known when the end was frozen belongs to the next run.
@@ -125,6 +126,10 @@ impl Follow {
         }
         events.extend(run.rows.take()?);
         if is_over || tracker.may_stop() {
+            if is_over {
+                let sent = &self.reader.reading.source.frames;
+                sent.reach(self.reader.origin.selection(), webid, tracker.state());
+            }
             let before = run.states.insert(webid.clone(), tracker.state().clone());
             let most = self.request.max_records.unwrap_or(u64::MAX).min(ROWS_BETWEEN_CHECKPOINTS);
             let most = most.min(self.reader.reading.options.window.max_records_per_batch);

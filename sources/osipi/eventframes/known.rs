@@ -90,6 +90,11 @@ impl Known {
         self.0.remove(webid);
     }
 
+    /// WebIDs of all frames that are watched.
+    pub(crate) fn webids(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(webid, _)| webid)
+    }
+
     /// WebIDs of the frames that were open when they were last seen.
     pub(crate) fn open(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter(|(_, mark)| mark.is_open).map(|(webid, _)| webid)

@@ -14,7 +14,9 @@ mod present;
 mod reader;
 mod rows;
 mod search;
+mod sent;
 mod tracker;
 mod values;
 
 pub(super) use reader::FramesReader;
+pub(super) use sent::SentFrames;

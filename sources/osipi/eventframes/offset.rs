@@ -27,6 +27,11 @@ impl Origin {
         Self { table, selection }
     }
 
+    /// Names the selection among those of a connection.
+    pub(super) fn selection(&self) -> &str {
+        &self.selection
+    }
+
     /// Writes a state as an offset.
     ///
     /// # Errors

@@ -44,6 +44,11 @@ impl Entry for End {
 pub(super) struct Present(Frames<End>);
 
 impl Present {
+    /// Whether a frame was there.
+    pub(super) fn has(&self, webid: &str) -> bool {
+        self.0.get(webid).is_some()
+    }
+
     /// WebIDs of the frames that a search for open ones and for those that end from `from` on must find.
     pub(super) fn in_reach(&self, from: Ticks) -> impl Iterator<Item = String> {
         self.0.iter().filter(move |(_, end)| end.0.is_none_or(|end| end >= from)).map(|(webid, _)| webid)

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     keyset::{Ask, Keep, Keyset, Ticks},
     known::{Digest, Known, Mark},
+    sent::Sent,
 };
 use crate::error::Result;
 
@@ -90,6 +91,9 @@ pub(crate) struct State {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) open_unknown: bool,
     pub(crate) known: Known,
+    /// Frames that were sent and are not watched.
+    #[serde(default, skip_serializing_if = "Sent::is_empty")]
+    pub(crate) sent: Sent,
 }
 
 /// A sweep under way.
@@ -110,7 +114,15 @@ impl State {
         let hi = Some(plan.hi);
         let swept = if self.sweep.is_some() || self.is_sweep_due(plan) { hi } else { self.swept };
         let (started, ended) = (self.started.max(hi), self.ended.max(hi));
-        Self { started, ended, swept, sweep: None, open_unknown: true, known: self.known.clone() }
+        Self {
+            started,
+            ended,
+            swept,
+            sweep: None,
+            open_unknown: true,
+            known: self.known.clone(),
+            sent: self.sent.clone(),
+        }
     }
 
     fn is_sweep_due(&self, plan: &Plan) -> bool {
@@ -238,6 +250,9 @@ impl Tracker {
             let is_watched = self.state.known.put(&head.webid, mark);
             self.is_unwatched |= is_open && !is_watched;
             self.state.open_unknown |= self.is_unwatched;
+        } else if self.state.swept.is_some() {
+            // Those of the first run were there before, when deletions were first looked for.
+            self.state.sent.put(&head.webid, self.plan.hi);
         }
         is_new
     }
@@ -311,6 +326,7 @@ impl Tracker {
             Stage::Started(_) => self.ended(),
             Stage::Ended(_) | Stage::Done => {
                 self.state.known.forget_unmet();
+                self.state.sent.forget(self.plan.hi);
                 Stage::Done
             }
         };

@@ -48,6 +48,7 @@ pub(super) const SELECTION: Names = &[
     "dataserver_webid",
     "assetdatabase_webid",
     "default_tags",
+    "tag_share",
     "tags_per_request",
 ];
 /// How values of streams are asked for.

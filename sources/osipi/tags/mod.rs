@@ -3,6 +3,7 @@
 mod key;
 mod resolve;
 mod select;
+pub(super) mod share;
 mod tag;
 
 pub(super) use key::{TagKey, hash64};

@@ -10,6 +10,7 @@ use super::{
         reading::Reading,
     },
     resolve,
+    share::Share,
     tag::{FIELDS, Tag, TagKind},
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -53,6 +54,9 @@ impl Tag {
         }
         if selection.tags.is_empty() {
             tracing::warn!(table = reading.table.name, "no tag fits the options");
+        }
+        if let Some(share) = options.tag_share.as_deref().and_then(Share::parse) {
+            selection.tags.retain(|tag| share.has(tag));
         }
         Ok(selection.tags)
     }

@@ -13,9 +13,11 @@ use super::{
         tables::TimeSeries,
         tags::{Tag, TagKey},
         time::{self, Micros, Span, Ticks, Zone},
+        webid::WebId,
     },
     again,
     archive::PiArchive,
+    beyond::{gone_beyond, newest_before},
     feed::follow_feed,
     fetch::{RowKind, Stream, Terms},
     mark::{Mark, Newest},
@@ -29,6 +31,26 @@ use crate::{
     error::{Error, ErrorKind, Result},
     read::ReadRequest,
 };
+
+/// Where tags begin that are new.
+struct Beginnings {
+    /// The beginning of the table.
+    first: Micros,
+    /// From an end of which no marks are left: what is read again, and where the newest event of each tag was, unless it was sent
+    /// as final.
+    again: Option<(Micros, Option<HashMap<usize, Micros>>)>,
+}
+
+impl Beginnings {
+    /// Where the tag at a place begins.
+    fn of(&self, place: usize) -> Micros {
+        match &self.again {
+            None => self.first,
+            Some((again, None)) => (*again).max(self.first),
+            Some((again, Some(newest))) => newest.get(&place).map_or(self.first, |at| *again.min(at)).max(self.first),
+        }
+    }
+}
 
 impl RecordedReader {
     pub(super) fn origin(&self) -> Origin {
@@ -49,18 +71,37 @@ impl RecordedReader {
     /// Where a run that begins now ends.
     pub(super) async fn end(&self) -> Result<Micros> {
         let (_, now) = self.reading.clocks(&["dataservers"]).await?;
-        let end = time::instant(&self.reading.options.window.end_time, now, self.zone()?)?;
         // The instant itself belongs to the run.
-        Ok(end.micros().min(now.micros()) + 1)
+        Ok(now.micros() + 1)
     }
 
-    /// How far a run that ends at `end` reads on beyond it: not at all where `endTime` lies before now.
-    fn horizon(&self, end: Micros) -> Result<Micros> {
-        let window = &self.reading.options.window;
-        let beyond = self.span("future_horizon", &window.future_horizon)?;
-        let now = Ticks::from_utc(self.reading.now());
-        let ends_before = time::instant(&window.end_time, now, self.zone()?)?.micros() < now.micros();
-        Ok(if ends_before { end } else { end + beyond })
+    /// Up to where a run reads that ends at `end`: there, or at the end of the table.
+    pub(super) fn bound(&self, end: Micros) -> Result<Micros> {
+        let bound = time::instant(&self.reading.options.window.end_time, Ticks::from_micros(end - 1), self.zone()?)?;
+        Ok((bound.micros() + 1).min(end))
+    }
+
+    /// Whether a table that ends before now holds all that it ever will, as far as that is looked for.
+    pub(super) fn is_over(&self, run: &Run, bound: Micros) -> Result<bool> {
+        let state = run.state();
+        let looks_back = self.late_window()?.max(state.known_from.map_or(0, |known| state.now - known));
+        Ok(bound < state.now - looks_back && run.is_settled())
+    }
+
+    /// Whether nothing is left to be read of a table that ended before now: no tag is new either.
+    pub(super) async fn is_settled(&self, state: &State, end: Micros) -> Result<bool> {
+        if state.settled.is_none() || state.settled != Some(self.bound(end)?) {
+            return Ok(false);
+        }
+        let tags = Tag::select(&self.reading, self.kind == TimeSeries::AttributeValues).await?;
+        let mut keys = tags.iter().map(|tag| WebId::parse(&tag.webid).map(|webid| TagKey::of(&webid)));
+        keys.try_fold(true, |all, key| Ok(all && state.tags.contains_key(&key?)))
+    }
+
+    /// How far a run that ends at `end` reads on beyond it: not at all where the table ends before.
+    fn horizon(&self, bound: Micros, end: Micros) -> Result<Micros> {
+        let beyond = self.span("future_horizon", &self.reading.options.window.future_horizon)?;
+        Ok(if bound < end { end } else { end + beyond })
     }
 
     /// Where a tag that is new begins.
@@ -111,9 +152,10 @@ impl RecordedReader {
         (self.follows() && compares).then(|| end - days * 86_400_000_000)
     }
 
-    /// Names the table with its tags among those of the connection.
+    /// Names the table with its tags and window among those of the connection.
     pub(super) fn selection(&self) -> String {
-        format!("{} {:?}", self.origin().hash(), self.reading.options.tags)
+        let options = &self.reading.options;
+        format!("{} {:?} {:?}", self.origin().hash(), options.tags, options.window)
     }
 
     fn newest(&self) -> Newest {
@@ -152,13 +194,22 @@ impl RecordedReader {
         tags.sort_unstable_by(|a, b| a.webid.cmp(&b.webid));
         let streams: Arc<[Stream]> = tags.iter().map(Stream::of).collect::<Result<_>>()?;
         let keys: Arc<[TagKey]> = streams.iter().map(|stream| TagKey::of(&stream.webid)).collect();
-        let first = self.first(end)?;
+        let bound = self.bound(end)?;
+        let first = self.first(bound)?;
         let mut state = start.unwrap_or_default();
+        if state.settled == Some(bound) && keys.iter().all(|key| state.tags.contains_key(key)) {
+            return Ok(None);
+        }
         let is_first = state.now == 0;
         let resumes = state.now == end && !state.is_bound;
         self.begin_state(&mut state, end, first)?;
-        let horizon = self.horizon(end)?;
-        let new = self.begin_marks(&mut state, &keys, (first, end, horizon), resumes)?;
+        let horizon = self.horizon(bound, end)?;
+        let from = self.beginnings(&state, &streams, first).await?;
+        let new = self.begin_marks(&mut state, &keys, (bound, end, horizon), resumes, from)?;
+        let settled = match bound < end {
+            true => gone_beyond(&self.reading, &streams, bound).await?,
+            false => HashSet::new(),
+        };
         let (mut follow, markers) = match self.capture() {
             ChangeCapture::Updates => {
                 let feed = Feed::of_places(self.reading.client());
@@ -178,6 +229,7 @@ impl RecordedReader {
             read_at: state.read_at,
             now: end,
             newest: self.newest(),
+            settled: Arc::new(settled),
             follows: self.follows(),
             rows,
             schema: Arc::new(self.reading.schema().to_arrow()),
@@ -186,6 +238,7 @@ impl RecordedReader {
         let is_later = !is_first && !resumes;
         let plan = Plan {
             horizon,
+            bound,
             unit_rows: options.window.max_records_per_batch.min(request.max_records.unwrap_or(u64::MAX)).max(1),
             batches: self.reading.client().http.max_concurrency(),
             late_window: if is_later { self.late_window()? } else { 0 },
@@ -195,7 +248,9 @@ impl RecordedReader {
         };
         let run = Run::new(terms, Arc::clone(&keys), plan, (state, follow), Controller::new(self.limits()));
         let columns = self.columns()?;
-        Ok(Some(Reads { reader: self.clone(), origin, run, tags, keys, columns, markers, ended: false }))
+        let reader = self.clone();
+        let start = request.start.clone();
+        Ok(Some(Reads { reader, origin, run, start, bound, tags, keys, columns, markers, sent: false, ended: false }))
     }
 
     fn limits(&self) -> Limits {
@@ -240,8 +295,26 @@ impl RecordedReader {
             (state.born, state.since) = (state.read_at, first);
         }
         state.since = state.since.min(first);
+        state.settled = None;
         state.know_from(self.known_from(end));
         Ok(())
+    }
+
+    /// Where tags begin of which the state says nothing.
+    async fn beginnings(&self, state: &State, streams: &[Stream], first: Micros) -> Result<Beginnings> {
+        if state.now == 0 || !state.is_bound {
+            return Ok(Beginnings { first, again: None });
+        }
+        // A bound says nothing of single tags: what may have come late is read again, and the newest event of each.
+        let again = match self.reading.metadata().ingestion_type {
+            IngestionType::Append => state.now,
+            _ => state.now - self.late_window()?.max(600_000_000),
+        };
+        let newest = match self.newest() {
+            Newest::Final => None,
+            _ => Some(newest_before(&self.reading, streams, state.now).await?),
+        };
+        Ok(Beginnings { first, again: Some((again, newest)) })
     }
 
     /// Begins the marks of all tags; the places of those that are new.
@@ -249,30 +322,27 @@ impl RecordedReader {
         &self,
         state: &mut State,
         keys: &[TagKey],
-        (first, end, horizon): (Micros, Micros, Micros),
+        (bound, end, horizon): (Micros, Micros, Micros),
         resumes: bool,
+        from: Beginnings,
     ) -> Result<HashSet<usize>> {
-        let late_window = self.late_window()?;
+        let (late_window, first) = (self.late_window()?, from.first);
         let is_first = state.now == 0;
-        let from_bound = state.is_bound && !is_first;
         state.is_bound = false;
         let late = if is_first || resumes { Vec::new() } else { again::due(&mut state.again, end, late_window) };
         if is_first {
             state.again = again::begin(end, late_window);
         }
-        let before = state.now;
         let mut new = HashSet::new();
         for (place, key) in keys.iter().enumerate() {
             match state.tags.get_mut(key) {
                 Some(_) if resumes => {}
                 Some(mark) => {
                     let late: Vec<_> = late.iter().map(|(from, to)| ((*from).max(first), *to)).collect();
-                    mark.begin(end, horizon > end, &late);
+                    mark.begin(bound, horizon > end, &late);
                 }
                 None => {
-                    // A bound says nothing of single tags: what may have come late is read again.
-                    let from = if from_bound { (before - late_window.max(600_000_000)).max(first) } else { first };
-                    let mut mark = Mark::unread(from.min(end), end);
+                    let mut mark = Mark::unread(from.of(place).min(bound), bound);
                     mark.done = horizon <= end;
                     state.tags.insert(key.clone(), mark);
                     new.insert(place);

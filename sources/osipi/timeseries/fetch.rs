@@ -1,6 +1,6 @@
 //! One batch: asked, decoded, and judged window by window.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -52,6 +52,8 @@ pub(super) struct Terms {
     /// The end of the run.
     pub(super) now: Micros,
     pub(super) newest: Newest,
+    /// Tags whose newest event of the read has another after it, so that it is final.
+    pub(super) settled: Arc<HashSet<usize>>,
     /// Whether deletions are looked for.
     pub(super) follows: bool,
     /// What the rows are.
@@ -62,6 +64,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// What becomes of the newest event of a tag.
+    pub(super) fn newest_of(&self, tag: usize) -> Newest {
+        if self.settled.contains(&tag) { Newest::Final } else { self.newest }
+    }
+
     /// One answer is decoded while another is taken.
     pub(super) fn decoding() -> Arc<Semaphore> {
         Arc::new(Semaphore::new(2))
@@ -213,7 +220,7 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
         && job.open
         && let Some((_, count)) = last
     {
-        match terms.newest {
+        match terms.newest_of(job.tag) {
             Newest::Provisional => values.mark_snapshot(rows - 1),
             Newest::HeldBack => values.truncate(rows - count),
             Newest::Final => {}

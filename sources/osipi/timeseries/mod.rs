@@ -4,6 +4,7 @@ mod again;
 mod annotations;
 mod archive;
 mod begin;
+mod beyond;
 mod changes;
 mod deletions;
 mod feed;

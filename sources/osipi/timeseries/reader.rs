@@ -12,7 +12,7 @@ use super::{
         reading::{Reading, TableReader},
         rows::with_empty_text,
         tables::{Reader, TimeSeries},
-        tags::{Tag, TagKey},
+        tags::{Tag, TagKey, share},
         time::{Micros, Ticks},
     },
     changes::ChangesReader,
@@ -44,11 +44,16 @@ pub(super) struct Reads {
     pub(super) reader: RecordedReader,
     pub(super) origin: Origin,
     pub(super) run: Run,
+    /// From where it began, and up to where it reads.
+    pub(super) start: Option<Offset>,
+    pub(super) bound: Micros,
     pub(super) tags: Vec<Tag>,
     pub(super) keys: Arc<[TagKey]>,
     pub(super) columns: Option<Vec<usize>>,
     /// Markers of the feed that hold once everything that it told has been read, with the places of their tags.
     pub(super) markers: Vec<(usize, Box<str>)>,
+    /// Whether anything was given out.
+    pub(super) sent: bool,
     pub(super) ended: bool,
 }
 
@@ -60,6 +65,12 @@ impl Reads {
         let Some(stepped) = self.run.step().await? else {
             self.ended = true;
             self.follow_on();
+            if self.reader.is_over(&self.run, self.bound)? {
+                self.run.state_mut().settled = Some(self.bound);
+            }
+            if self.is_idle()? {
+                return Ok(None);
+            }
             let checkpoint = self.checkpoint()?;
             self.reader.reading.source.deletions.show(&self.reader.selection(), self.run.state());
             return Ok(Some(vec![checkpoint]));
@@ -85,7 +96,18 @@ impl Reads {
         if checkpoint {
             events.push(self.checkpoint()?);
         }
+        self.sent |= !events.is_empty();
         Ok(Some(events))
+    }
+
+    /// Whether the run changed nothing but the time at which it began: it ends where it began.
+    fn is_idle(&mut self) -> Result<bool> {
+        let Some(start) = self.start.as_ref().filter(|_| !self.sent) else { return Ok(false) };
+        let before = State::read(&self.origin, start)?;
+        let began = std::mem::replace(&mut self.run.state_mut().read_at, before.read_at);
+        let is_idle = before == *self.run.state();
+        self.run.state_mut().read_at = began;
+        Ok(is_idle)
     }
 
     fn checkpoint(&mut self) -> Result<ReadEvent> {
@@ -160,13 +182,28 @@ impl TableReader for RecordedReader {
         let end = self.end().await?;
         match read {
             Some(state) if state.now >= end && state.is_complete() => Ok(start.cloned()),
+            Some(state) if self.is_settled(&state, end).await? => Ok(start.cloned()),
             Some(state) => State::bound(end.max(state.now)).write(&origin).map(Some),
             None => State::bound(end).write(&origin).map(Some),
         }
     }
 
+    async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
+        self.check()?;
+        if self.follows() {
+            // Deletions are found by the one reader that knows what it sent.
+            return Ok(vec![request]);
+        }
+        let until = match &request.until {
+            Some(until) => Some(until.clone()),
+            None => self.latest_offset(request.start.as_ref()).await?,
+        };
+        share::split(&self.reading, request, until, self.kind == TimeSeries::AttributeValues).await
+    }
+
     fn watermark(&self, offset: &Offset) -> Option<DateTime<Utc>> {
-        State::read(&self.origin(), offset).ok().map(|state| Ticks::from_micros(state.now).to_utc())
+        let state = State::read(&self.origin(), offset).ok()?;
+        Some(Ticks::from_micros(self.bound(state.now).ok()?).to_utc())
     }
 
     async fn explain_offset(&self, offset: &Offset) -> Result<Vec<OffsetPart>> {
@@ -193,6 +230,7 @@ impl TableReader for RecordedReader {
         }
         // A run to the same end has something to read again.
         state.now = state.now.saturating_sub(1);
+        state.settled = None;
         state.write(&origin)
     }
 }

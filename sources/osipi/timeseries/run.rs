@@ -28,6 +28,8 @@ const CHEAP: usize = 200_000;
 /// How a read is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
+    /// Where tails end: at the end of the run, or of the table.
+    pub(super) bound: Micros,
     /// How far to read beyond the end of the run; that itself for not at all.
     pub(super) horizon: Micros,
     /// Rows between two checkpoints, about.
@@ -120,6 +122,12 @@ impl Run {
         &mut self.state
     }
 
+    /// Whether all tags have been read and the newest event of each is final.
+    pub(super) fn is_settled(&self) -> bool {
+        let all = self.terms.settled.len() == self.keys.len();
+        all && (0..self.keys.len()).all(|tag| self.mark(tag).is_some_and(Mark::is_complete))
+    }
+
     /// Whether a tag could not be read by this run.
     pub(super) fn is_left_out(&self, tag: usize) -> bool {
         self.failed.contains(&tag)
@@ -193,7 +201,7 @@ impl Run {
             self.tails += 1;
             match next {
                 Some(next) => {
-                    let pager = Pager::new(next, self.terms.now, self.controller.limits().max_count);
+                    let pager = Pager::new(next, self.plan.bound.max(next), self.controller.limits().max_count);
                     self.controller.push(Job { tag, lane: Lane::Tail, pager, open: true });
                 }
                 None => self.read_ahead(tag),
@@ -347,8 +355,8 @@ impl Run {
                         self.densities.learn(job.tag, events, span);
                     }
                     read.push((job.tag, u32::try_from(events).unwrap_or(u32::MAX)));
-                    let newest = self.terms.newest;
                     let tag = job.tag;
+                    let newest = self.terms.newest_of(tag);
                     let window_end = job.pager.end();
                     let lane = job.lane;
                     let Some(mark) = self.mark_mut(tag) else { continue };

@@ -55,6 +55,8 @@ pub(super) struct State {
     /// How many deletions there have been; the last of them are `gone`.
     pub(super) deletions: u64,
     pub(super) gone: Vec<Deletion>,
+    /// Of a table that ends before now: the end up to which all has been read and nothing can change that is looked for.
+    pub(super) settled: Option<Micros>,
     /// Says only where a run ends, not how far its tags have been read.
     pub(super) is_bound: bool,
 }
@@ -85,6 +87,8 @@ struct Wire {
     deletions: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<Micros>,
 }
 
 fn is_zero(n: &Micros) -> bool {
@@ -126,6 +130,7 @@ impl State {
             tags,
             deletions: wire.deletions,
             gone: gone.unwrap_or_default(),
+            settled: wire.settled,
         })
     }
 
@@ -157,6 +162,7 @@ impl State {
                 feed,
                 deletions: self.deletions,
                 gone: if self.gone.is_empty() { None } else { Some(packing::pack_gone(&self.gone)?) },
+                settled: self.settled,
             },
         )
     }

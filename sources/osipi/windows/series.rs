@@ -12,7 +12,7 @@ use super::{
         objects::Named,
         origin::Origin,
         reading::{Reading, TableReader},
-        tags::{Tag, TagKey},
+        tags::{Tag, TagKey, share},
         time::{self, Micros, Ticks},
         webid::WebId,
     },
@@ -316,6 +316,17 @@ impl TableReader for SeriesReader {
             Some(state) if state.end >= bounds.end && state.is_complete() => Ok(start.cloned()),
             _ => State { end: bounds.end, length: bounds.length, marks: None }.write(&self.origin).map(Some),
         }
+    }
+
+    async fn plan(&self, request: ReadRequest) -> Result<Vec<ReadRequest>> {
+        if self.terms.constants.expression.is_some() {
+            return Ok(vec![request]);
+        }
+        let until = match &request.until {
+            Some(until) => Some(until.clone()),
+            None => self.latest_offset(request.start.as_ref()).await?,
+        };
+        share::split(&self.reading, request, until, false).await
     }
 
     fn watermark(&self, offset: &Offset) -> Option<DateTime<Utc>> {

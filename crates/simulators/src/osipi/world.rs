@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    af::{Af, Tag},
+    af::{Af, PointRef, Tag},
     archive::Archive,
     call::{Refusal, read_web_id},
     config::Config,
@@ -60,7 +60,16 @@ impl World {
             world.insert(server, spec);
         }
         world.af = Af::new(&world.config.af, world.config.seed, now, &world.tags());
+        (0..world.points.len()).for_each(|number| world.tell_af(number));
         world
+    }
+
+    /// Attributes may refer to a point under the name that it has now.
+    fn tell_af(&mut self, number: usize) {
+        let Some(point) = self.points.get(number) else { return };
+        let Some(server) = self.servers.get(point.server) else { return };
+        let (name, path) = (point.spec.name.clone(), point.path.clone());
+        self.af.store.add_point(PointRef { server: server.id, id: point.id, name, path });
     }
 
     /// The points that attributes may name.
@@ -94,6 +103,7 @@ impl World {
         self.by_id.insert((server, id), number);
         self.by_name.insert((server, spec.name.to_uppercase()), number);
         self.points.push(Point { number, server, id, path, spec, deleted: false, fault: None });
+        self.tell_af(number);
         number
     }
 
@@ -103,6 +113,7 @@ impl World {
         point.deleted = true;
         let name = (point.server, point.spec.name.to_uppercase());
         self.by_name.remove(&name);
+        self.af.store.remove_point(&point.path);
     }
 
     /// Gives a point another name, and with it another path; its id stays.
@@ -110,9 +121,11 @@ impl World {
         let Some(point) = self.points.get_mut(number) else { return };
         let server = self.servers.get(point.server).map_or("", |server| &server.name);
         self.by_name.remove(&(point.server, point.spec.name.to_uppercase()));
+        self.af.store.remove_point(&point.path);
         point.spec.name = name.to_owned();
         point.path = format!(r"\\{server}\{name}");
         self.by_name.insert((point.server, name.to_uppercase()), number);
+        self.tell_af(number);
     }
 
     /// The place of the data server of that name, in any case.

@@ -28,4 +28,5 @@ pub use oracle::{ExpectedAnnotation, ExpectedAttribute, ExpectedFrame, ExpectedO
 
 pub(crate) use generate::Tag;
 pub(crate) use state::Af;
+pub(crate) use store::PointRef;
 pub(crate) use streams::{AfStream, Member};

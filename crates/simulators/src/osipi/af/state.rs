@@ -21,7 +21,7 @@ use crate::{
 /// The asset side's state.
 #[derive(Debug, Default)]
 pub(crate) struct Af {
-    pub(super) store: Store,
+    pub(crate) store: Store,
     /// What happened to event frames since the start.
     pub(super) journal: Vec<Entry>,
     /// Changes that happen after the next reply to a call whose path holds the text.

@@ -15,12 +15,36 @@ pub(crate) struct Store {
     servers: Vec<Ix>,
     by_id: HashMap<Key, Ix>,
     by_path: HashMap<(Kind, String), Ix>,
+    /// Points of the data servers, by path in capitals.
+    points: HashMap<String, PointRef>,
+}
+
+/// A point that attributes may refer to.
+#[derive(Clone, Debug)]
+pub(crate) struct PointRef {
+    pub(crate) server: Guid,
+    pub(crate) id: i32,
+    pub(crate) name: String,
+    pub(crate) path: String,
 }
 
 /// Ids of attributes made from a template are those of the template: they are unique below their owner only.
 type Key = (Kind, Option<Guid>, Guid);
 
 impl Store {
+    /// The point at a path.
+    pub(crate) fn point(&self, path: &str) -> Option<&PointRef> {
+        self.points.get(&path.to_uppercase())
+    }
+
+    pub(crate) fn add_point(&mut self, point: PointRef) {
+        self.points.insert(point.path.to_uppercase(), point);
+    }
+
+    pub(crate) fn remove_point(&mut self, path: &str) {
+        self.points.remove(&path.to_uppercase());
+    }
+
     pub(crate) fn object(&self, ix: Ix) -> &Object {
         &self.objects[ix.0 as usize]
     }

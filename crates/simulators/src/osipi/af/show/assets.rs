@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::Show;
-use crate::osipi::af::{
-    object::{Attribute, DataReference, Element, Ix, Kind, Server, Template},
-    store::Store,
+use crate::osipi::{
+    af::{
+        object::{Attribute, DataReference, Element, Ix, Kind, Server, Template},
+        store::{PointRef, Store},
+    },
+    webid::{Kind as WebIdKind, encode},
 };
 
 impl Show<'_> {
@@ -58,9 +61,20 @@ impl Show<'_> {
             out["Paths"] = json!(self.attribute_paths(ix));
         }
         if self.data_references {
-            out["DataReference"] = json!(null);
+            out["DataReference"] = self.data_reference(&attribute.data);
         }
         out
+    }
+
+    /// The point that an attribute refers to.
+    fn data_reference(&self, data: &DataReference) -> Value {
+        let point = match data {
+            DataReference::Point { .. } => self.store.point(&config(data)),
+            _ => None,
+        };
+        let Some(PointRef { server, id, name, path }) = point else { return json!(null) };
+        let web_id = encode(WebIdKind::Point, self.spelling, &[*server], Some(*id), path);
+        json!({ "PIPoint": { "WebId": web_id, "Id": id, "Name": name, "Path": path } })
     }
 
     /// The paths of an attribute below all paths of its element.

@@ -24,7 +24,7 @@ use crate::osipi::{
 pub(crate) struct Show<'a> {
     pub(super) store: &'a Store,
     base: &'a str,
-    spelling: Spelling,
+    pub(super) spelling: Spelling,
     links: bool,
     /// `associations` names paths.
     pub(super) paths: bool,
