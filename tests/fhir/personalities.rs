@@ -6,7 +6,8 @@ use lakeflow_simulators::fhir::PERSONALITIES;
 use super::*;
 
 /// Servers that cannot be read, with what the error must say.
-const REFUSED: &[(&str, &str)] = &[
+pub(crate) const REFUSED: &[(&str, &str)] = &[
+    ("subsetted", "parts left out (SUBSETTED)"),
     ("ignores-filter", "ignores the search parameter _lastUpdated"),
     ("ignores-filter-silently", "ignores the search parameter _lastUpdated"),
     ("off-origin-links", "a link to another host"),

@@ -66,6 +66,28 @@ async fn a_link_to_the_other_port_is_another_origin_with_the_same_data() {
 }
 
 #[tokio::test]
+async fn a_search_is_paged_as_far_as_the_server_lets_it() {
+    let server = patients(100, "deep-paging-refused");
+    let mut url = format!("{}/Patient?_count=20", server.base_url());
+    for rows in [20, 20] {
+        let page = json(&url).await;
+        assert_eq!(ids(&page).len(), rows);
+        url = link(&page, "next").unwrap();
+    }
+    let refused = get(&url).await;
+    assert_eq!(refused.status(), 400);
+    assert!(refused.text().await.unwrap().contains("OperationOutcome"));
+}
+
+#[tokio::test]
+async fn resources_with_parts_left_out_say_so() {
+    let server = patients(9, "subsetted");
+    let page = json(&format!("{}/Patient", server.base_url())).await;
+    let tagged = |entry: &&serde_json::Value| entry["resource"]["meta"]["tag"].to_string().contains("SUBSETTED");
+    assert_eq!((entries(&page).len(), entries(&page).into_iter().filter(tagged).count()), (9, 3));
+}
+
+#[tokio::test]
 async fn expired_links_answer_410_with_an_outcome() {
     let server = patients(100, "expiring-links");
     let mut url = Some(format!("{}/Patient?_count=10", server.base_url()));

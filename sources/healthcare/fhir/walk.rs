@@ -58,6 +58,8 @@ enum Verdict {
     Whole,
     /// Read its parts; a good place to cut, where one is known.
     Cut(Option<Instant>),
+    /// Each walk was refused after so many resources: read its parts.
+    OutOfReach(u64),
 }
 
 /// What a look at counts says of a walk.
@@ -85,9 +87,11 @@ impl<W: Wire> Walker<W> {
                     self.send_rows().await?;
                     self.out.send(Piece::Complete { hi: part.hi, noted: self.rows.take_noted() }).await?;
                 }
-                Verdict::Cut(at) => {
+                verdict => {
                     self.rows.discard();
-                    let (left, right) = self.cut(&part, at).await?.ok_or_else(|| self.server.unsettled())?;
+                    let at = if let Verdict::Cut(at) = verdict { at } else { None };
+                    let halves = self.cut(&part, at).await?;
+                    let (left, right) = halves.ok_or_else(|| self.cannot_be_read(&verdict))?;
                     parts.extend([(right, None), (left, None)]);
                 }
             }
@@ -99,7 +103,7 @@ impl<W: Wire> Walker<W> {
     pub(super) async fn read_unfiltered(&mut self, scope: Scope) -> Result<u64> {
         match self.read_scope(scope, None).await? {
             Verdict::Whole => self.send_rows().await?,
-            Verdict::Cut(_) => return Err(self.server.unsettled()),
+            verdict => return Err(self.cannot_be_read(&verdict)),
         }
         Ok(self.rows.without_stamp())
     }
@@ -116,6 +120,7 @@ impl<W: Wire> Walker<W> {
         let mut before = None;
         let mut last: Option<Walk> = None;
         let mut repeats = 0;
+        let mut refused = Vec::new();
         for walk in 0..WALKS {
             let (span, can_cut, open) = match scope {
                 Scope::Window(window) => {
@@ -138,7 +143,8 @@ impl<W: Wire> Walker<W> {
             let walk = match self.walk(scope, span, may_cut.then_some(None).or(open)).await? {
                 Walked::Through(walk) => walk,
                 Walked::TooLong(at) => return Ok(Verdict::Cut(at)),
-                Walked::Expired => {
+                Walked::Refused { after } => {
+                    refused.push(after);
                     before = None;
                     continue;
                 }
@@ -167,7 +173,12 @@ impl<W: Wire> Walker<W> {
                 Judgement::Again => (before, last) = (after, Some(walk)),
             }
         }
-        Ok(Verdict::Cut(None))
+        match refused.as_slice() {
+            [first, rest @ ..] if refused.len() == WALKS as usize && rest.iter().all(|after| after == first) => {
+                Ok(Verdict::OutOfReach(*first))
+            }
+            _ => Ok(Verdict::Cut(None)),
+        }
     }
 
     /// `cut`: the window is to be cut when it has more than one page; there, where a place is given.
@@ -176,7 +187,9 @@ impl<W: Wire> Walker<W> {
         let mut target = Target::First(span);
         let mut links = HashSet::new();
         let mut idle = 0;
-        let Some(mut reply) = self.server.fetch(&target).await? else { return Ok(Walked::Expired) };
+        let Some(mut reply) = self.server.fetch(&target).await? else {
+            return Ok(Walked::Refused { after: 0 });
+        };
         loop {
             self.rows.begin_page();
             let next = self.server.next_link(&reply)?.map(Target::Link);
@@ -201,7 +214,9 @@ impl<W: Wire> Walker<W> {
                 self.send_rows().await?;
             }
             let Some((task, next)) = &mut ahead else { return Ok(Walked::Through(self.rows.walk())) };
-            let Some(page) = task.next().await? else { return Ok(Walked::Expired) };
+            let Some(page) = task.next().await? else {
+                return Ok(Walked::Refused { after: self.rows.walk().distinct });
+            };
             (reply, target) = (page, next.clone());
         }
     }
@@ -260,6 +275,14 @@ impl<W: Wire> Walker<W> {
         Error::new(ErrorKind::Protocol, message).with("table", &self.server.table)
     }
 
+    /// Why what is no smaller cannot be read.
+    fn cannot_be_read(&self, verdict: &Verdict) -> Error {
+        let Verdict::OutOfReach(shown) = verdict else { return self.server.unsettled() };
+        self.protocol("the server refuses to go on with a search, each time at the same place")
+            .with("shown", shown)
+            .help("it limits how far a search can be paged, or its pages expire at once; raise that limit, or set a larger page_size")
+    }
+
     fn cut_off(&self, walk: &Walk, count: Option<u64>) -> Error {
         self.protocol("the server shows fewer resources of one instant than it counts")
             .with("counted", count.unwrap_or_default())
@@ -271,8 +294,10 @@ impl<W: Wire> Walker<W> {
 /// How a walk ended.
 enum Walked {
     Through(Walk),
-    /// A link was not good any more.
-    Expired,
+    /// A link was not good, or not any more, after so many resources.
+    Refused {
+        after: u64,
+    },
     /// There is more than one page, and the window should be cut.
     TooLong(Option<Instant>),
 }

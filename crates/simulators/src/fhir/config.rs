@@ -119,6 +119,8 @@ pub struct SearchBehaviour {
     pub outcomes: bool,
     /// Every page holds one `match` entry of another resource type.
     pub foreign_type: bool,
+    /// Every n-th resource comes with parts left out and the tag that says so; 1 means all.
+    pub subsets_every: Option<u32>,
 }
 
 /// What a date search value stands for.
@@ -180,6 +182,8 @@ pub struct PagingBehaviour {
     pub blank_every: Option<usize>,
     /// Next links are longer than 2,000 characters.
     pub long_links: bool,
+    /// A page that begins after more rows than this is refused, for [`PagingStyle::Offset`].
+    pub deepest_offset: Option<usize>,
 }
 
 /// What a next link remembers.
@@ -303,6 +307,7 @@ impl Default for SearchBehaviour {
             includes: false,
             outcomes: false,
             foreign_type: false,
+            subsets_every: None,
         }
     }
 }
@@ -319,6 +324,7 @@ impl Default for PagingBehaviour {
             loops_at: None,
             blank_every: None,
             long_links: false,
+            deepest_offset: None,
         }
     }
 }

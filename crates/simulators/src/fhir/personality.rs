@@ -85,6 +85,9 @@ pub const PERSONALITIES: &[Personality<Config>] = &[
     personality("includes", "include entries are mixed into every page", |c| c.search.includes = true),
     personality("outcomes", "an outcome entry is in every page", |c| c.search.outcomes = true),
     personality("foreign-type", "every page holds a match entry of another type", |c| c.search.foreign_type = true),
+    personality("subsetted", "every third resource comes with parts left out and is tagged SUBSETTED", |c| {
+        c.search.subsets_every = Some(3);
+    }),
     personality("caps-count", "pages have at most 10 entries", |c| c.paging.max_count = 10),
     personality("estimated-totals", "totals are a tenth too large unless _total=accurate", |c| {
         c.search.totals = Totals::Estimated;
@@ -100,6 +103,10 @@ pub const PERSONALITIES: &[Personality<Config>] = &[
     }),
     personality("drifting-pages", "next links hold an offset, pages drift under writes", |c| {
         c.paging.style = PagingStyle::Offset;
+    }),
+    personality("deep-paging-refused", "next links hold an offset, and beyond 30 rows they answer 400", |c| {
+        c.paging.style = PagingStyle::Offset;
+        c.paging.deepest_offset = Some(30);
     }),
     personality("long-links", "next links are longer than 2,000 characters", |c| c.paging.long_links = true),
     personality("expiring-links", "a result serves three pages, then its links answer 410", |c| {

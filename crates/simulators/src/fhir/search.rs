@@ -49,6 +49,9 @@ impl Service {
         let Some(mut place) = Place::parse(&request.parameters()) else {
             return error(400, "invalid", "the page link was not made by this server");
         };
+        if self.config.paging.deepest_offset.is_some_and(|deepest| place.offset > deepest) {
+            return error(400, "too-costly", "the search is paged too far");
+        }
         let count = self.page_size(query.count, &mut warnings);
         let mut links = vec![("self", self_link)];
         match self.config.paging.style {
@@ -224,10 +227,13 @@ impl Service {
                 bundle.outcome(&outcome::text("warning", "not-supported", warning));
             }
         }
+        let few = ["identifier".to_owned()];
         for (at, row) in rows.iter().enumerate() {
+            let cut = behaviour.subsets_every.is_some_and(|every| row.is_multiple_of(every.max(1)));
+            let elements = if cut { few.as_slice() } else { page.elements };
             // A resource that was deleted after the search is left out.
             if let Some(version) = table.current(*row).filter(|version| !version.is_deleted()) {
-                bundle.row(store, table, *row, version, page.elements, "match");
+                bundle.row(store, table, *row, version, elements, "match");
             }
             if at == 0 && behaviour.foreign_type {
                 extra(store, table, "match", &mut bundle);

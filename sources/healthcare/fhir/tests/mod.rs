@@ -16,18 +16,19 @@ fn schedules() -> u64 {
 #[test]
 fn random_schedules_lose_nothing_and_invent_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (mut rows, mut requests, mut interrupted) = (0, 0, 0);
+    let (mut rows, mut requests, mut interrupted, mut limits) = (0, 0, 0, 0);
     let first = std::env::var("LAKEFLOW_FHIR_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     // Schedules that once failed: search values cut to seconds, an empty first page, counts that writes made agree.
     for seed in [101_405, 201_728, 303_929, 320_652].into_iter().chain(first..first + schedules()) {
-        let Outcome { sent, asked, stops } = runtime.block_on(run(seed));
+        let Outcome { sent, asked, stops, limited } = runtime.block_on(run(seed));
         rows += sent;
         requests += asked;
         interrupted += stops;
+        limits += limited;
     }
     let many = schedules() >= 100;
     assert!(
-        !many || rows > schedules() && requests > schedules() && interrupted > 0,
-        "the schedules did nothing: {rows} rows, {requests} requests, {interrupted} interruptions"
+        !many || rows > schedules() && requests > schedules() && interrupted > 0 && limits > 0,
+        "the schedules did nothing: {rows} rows, {requests} requests, {interrupted} interruptions, {limits} limits"
     );
 }

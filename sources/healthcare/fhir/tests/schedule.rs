@@ -31,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) sent: u64,
     pub(super) asked: u64,
     pub(super) stops: u64,
+    /// Whether all was read from a server that refused pages for being too far into a search.
+    pub(super) limited: u64,
 }
 
 /// The model's clock, a little off as clocks are.
@@ -134,6 +136,8 @@ pub(super) async fn run(seed: u64) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let mut habits = Habits::random(&mut rng);
     habits.hides_stamps = Rng::with_seed(!seed).u8(0..12) == 0;
+    let mut limit = Rng::with_seed(seed.rotate_left(17));
+    habits.deepest = (limit.u8(0..6) == 0).then(|| limit.usize(5..25));
     let strict = !habits.ignores_filter;
     let told = format!("{habits:?}");
     let model = Arc::new(Model::new(World::new(rng.fork()), habits));
@@ -154,13 +158,18 @@ pub(super) async fn run(seed: u64) -> Outcome {
         schedule.model.lock().world.pass(pause.into());
     }
     // Everything becomes visible and old enough, nothing changes any more, and the server behaves.
-    {
+    let has_limit = {
         let mut state = schedule.model.lock();
         state.world.busy = false;
         state.habits.expiring = 0;
         state.habits.breaking = 0;
         state.world.pass(600);
-    }
+        // What no cut brings within the limit of a server, nobody can read.
+        let can_be_cut = state.habits.is_clear()
+            && state.world.most_in_seconds(4).is_some_and(|most| Some(most) < state.habits.deepest);
+        state.habits.deepest = state.habits.deepest.filter(|_| can_be_cut);
+        state.habits.deepest.is_some()
+    };
     let snapshot = schedule.reader().metadata().await.unwrap().ingestion_type == IngestionType::Snapshot;
     if snapshot {
         lake.rows.clear();
@@ -176,7 +185,8 @@ pub(super) async fn run(seed: u64) -> Outcome {
     let may_repeat = stops > 0 || snapshot;
     compare(&schedule, &lake, may_repeat, &told);
     let asked = schedule.model.lock().requests;
-    Outcome { sent: lake.rows_sent, asked, stops }
+    let limited = u64::from(has_limit && schedule.model.lock().refused_pages > 0);
+    Outcome { sent: lake.rows_sent, asked, stops, limited }
 }
 
 /// One reading, with interruptions; failures that ask for another try are interruptions.

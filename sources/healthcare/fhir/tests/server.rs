@@ -63,6 +63,8 @@ pub(super) struct Habits {
     empty_pages: bool,
     /// Filters by stamps that it does not show.
     pub(super) hides_stamps: bool,
+    /// A page that begins after more rows than this is refused.
+    pub(super) deepest: Option<usize>,
     /// Out of a hundred pages: whose link has expired, which come cut in half.
     pub(super) expiring: u8,
     pub(super) breaking: u8,
@@ -102,6 +104,7 @@ impl Habits {
             adds_entries,
             empty_pages,
             hides_stamps: false,
+            deepest: None,
             expiring,
             breaking,
         }
@@ -109,6 +112,11 @@ impl Habits {
 }
 
 impl Habits {
+    /// Whether the reader learns how many resources there are, and finds those of any time.
+    pub(super) fn is_clear(&self) -> bool {
+        self.totals == Totals::Accurate && !(self.ignores_filter || self.refuses_filter || self.hides_stamps)
+    }
+
     /// Whether a row can be passed over while others are written.
     pub(super) fn pages_drift(&self) -> bool {
         self.paging == Paging::Offset
@@ -123,6 +131,8 @@ pub(super) struct State {
     pub(super) world: World,
     pub(super) habits: Habits,
     pub(super) requests: u64,
+    /// For being too far into a search.
+    pub(super) refused_pages: u64,
     sessions: HashMap<String, Session>,
 }
 
@@ -138,7 +148,7 @@ struct Session {
 
 impl Model {
     pub(super) fn new(world: World, habits: Habits) -> Self {
-        Self { state: Mutex::new(State { world, habits, requests: 0, sessions: HashMap::new() }) }
+        Self { state: Mutex::new(State { world, habits, requests: 0, refused_pages: 0, sessions: HashMap::new() }) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -189,6 +199,10 @@ impl State {
         self.world.tick();
         let expired = self.habits.expiring > 0 && self.world.rng.u8(0..100) < self.habits.expiring;
         match self.sessions.get(token).cloned() {
+            Some(session) if self.habits.deepest.is_some_and(|deepest| session.offset > deepest) => {
+                self.refused_pages += 1;
+                self.reply(400, r#"{"resourceType":"OperationOutcome","issue":[]}"#.to_owned())
+            }
             Some(session) if !expired => self.page(session),
             _ => self.reply(410, String::new()),
         }

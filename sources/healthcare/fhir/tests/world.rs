@@ -124,6 +124,15 @@ impl World {
         versions.iter().rfind(|v| v.visible_from <= self.now)
     }
 
+    /// The most resources whose stamps lie within so many seconds; `None` when there is one without.
+    pub(super) fn most_in_seconds(&self, seconds: i128) -> Option<usize> {
+        let visible = self.visible();
+        let mut stamps = visible.iter().map(|(_, version)| version.stamp).collect::<Option<Vec<_>>>()?;
+        stamps.sort_unstable();
+        let near = |from: i128| stamps.iter().filter(|t| (from..from + seconds * SECOND).contains(*t)).count();
+        Some(stamps.iter().map(|from| near(*from)).max().unwrap_or_default())
+    }
+
     /// Whether a version has a stamp.
     pub(super) fn has_stamp(&self, id: &str, number: u32) -> bool {
         let versions = self.resources.get(id);
