@@ -33,6 +33,8 @@
 //! A value that does not fit refuses its row, and only its row: [`RowError`]. Nothing is changed silently, and no error
 //! holds a value.
 
+#[cfg(feature = "fhir")]
+mod broken;
 mod buffers;
 mod cast;
 mod column;

@@ -1,6 +1,7 @@
 //! The FHIR source against the simulator, over real sockets.
 
 mod bad_input;
+mod bodies;
 mod columns;
 mod incremental;
 mod logins;

@@ -60,7 +60,7 @@ impl Answer {
         }
         let found = match answer.head().and_then(|head| Page::open(head).ok()).filter(Page::stands_at_its_entries) {
             Some(page) => Ok(page),
-            None => Page::open(answer.text().map_err(Unusable::Whole)?),
+            None => answer.text().and_then(Page::open),
         };
         let found = found.map(|page| {
             let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
@@ -105,4 +105,29 @@ fn not_fhir(status: u16, content_type: Option<&str>, bytes: usize) -> Error {
         .with("content_type", shown_content_type(content_type))
         .with("bytes", bytes)
         .help("check that 'base_url' is the root of a FHIR R4 server and that no login page or proxy answers in its place")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(body: &[u8]) -> Result<Answer, Unusable> {
+        let url = Url::parse("http://server/fhir").unwrap();
+        Answer::open(Reply { status: 200, date: None, url, content_type: None, body: Bytes::copy_from_slice(body) })
+    }
+
+    #[test]
+    fn a_page_that_is_cut_off_may_be_whole_the_next_time_wherever_the_cut_is() {
+        let whole = r#"{"resourceType":"Bundle","entry":[{"resource":{"id":"Žofie 王"}}],"link":[]}"#;
+        assert!(open(whole.as_bytes()).is_ok());
+        for end in 1..whole.len() {
+            assert!(matches!(open(&whole.as_bytes()[..end]), Err(Unusable::Cut(_))), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn text_in_another_encoding_stays_no_page() {
+        let latin = b"{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"id\":\"\xe9\"}}],\"link\":[]}";
+        assert!(matches!(open(latin), Err(Unusable::Whole(_))));
+    }
 }

@@ -141,7 +141,7 @@ impl<'a> Page<'a> {
                         page.unread = true;
                         return Ok(page);
                     }
-                    scanner.skip()?;
+                    scanner.pass_over()?;
                 }
                 "link" => {
                     has_links = true;

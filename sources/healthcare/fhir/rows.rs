@@ -78,12 +78,13 @@ enum Found {
     Ours(Resource),
 }
 
-/// Why a resource cannot be told apart from others.
-enum Misfit {
-    /// Its stamp is no instant, so it may belong anywhere.
-    Stamp,
-    /// It has no id.
-    Id { stamp: Option<Instant>, wanted: bool },
+/// Why a resource is no row, or cannot be told apart from others.
+struct Misfit {
+    /// Empty when it is the resource itself.
+    column: &'static str,
+    reason: String,
+    stamp: Option<Instant>,
+    wanted: bool,
 }
 
 struct Resource {
@@ -169,17 +170,32 @@ impl Rows {
     }
 
     fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<Found> {
+        let start = scanner.mark();
+        match self.whole_resource(scanner, scope, envelope) {
+            Err(error) if error.kind() == ErrorKind::Protocol => {
+                scanner.reset(start);
+                self.broken_resource(scanner, scope, envelope, error)
+            }
+            found => found,
+        }
+    }
+
+    fn whole_resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<Found> {
         let header = Header::peek(scanner, envelope)?;
         if header.resource_type != self.table {
             scanner.skip()?;
             return Ok(Found::Foreign);
         }
         let Ok(stamp) = header.instant() else {
-            return self.misfit(scanner, &header, Misfit::Stamp);
+            let reason = "expected an instant, found something else".to_owned();
+            // It may belong anywhere.
+            let misfit = Misfit { column: "lastUpdated", reason, stamp: None, wanted: true };
+            return self.misfit(scanner.skip()?, &header, misfit);
         };
         let wanted = scope.holds(stamp);
         let Some(id) = header.id.as_deref() else {
-            return self.misfit(scanner, &header, Misfit::Id { stamp, wanted });
+            let misfit = Misfit { column: "id", reason: "expected text, found nothing".to_owned(), stamp, wanted };
+            return self.misfit(scanner.skip()?, &header, misfit);
         };
         let id = Hash::of(id);
         let version = match header.version.as_deref() {
@@ -218,12 +234,30 @@ impl Rows {
         }
     }
 
-    /// A resource whose id or stamp cannot be read.
-    fn misfit(&mut self, scanner: &mut Scanner<'_>, header: &Header<'_>, misfit: Misfit) -> Result<Found> {
-        let (stamp, wanted, column, reason) = match misfit {
-            Misfit::Stamp => (None, true, "lastUpdated", "expected an instant, found something else"),
-            Misfit::Id { stamp, wanted } => (stamp, wanted, "id", "expected text, found nothing"),
-        };
+    /// A resource that is no JSON, or nested too deep; `error` stays when it does not even end.
+    fn broken_resource(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        scope: Scope,
+        envelope: &Envelope,
+        error: Error,
+    ) -> Result<Found> {
+        self.decoder.truncate(self.kept.0);
+        let start = scanner.mark();
+        let header = Header::peek(scanner, envelope).unwrap_or_default();
+        scanner.reset(start);
+        let Some(text) = scanner.skip_broken() else { return Err(error) };
+        if !["", &self.table].contains(&&*header.resource_type) {
+            return Ok(Found::Foreign);
+        }
+        let stamp = header.instant().ok().flatten();
+        let wanted = stamp.is_none() || scope.holds(stamp);
+        self.misfit(text, &header, Misfit { column: "", reason: error.message().to_owned(), stamp, wanted })
+    }
+
+    /// A resource that cannot be a row.
+    fn misfit(&mut self, text: &str, header: &Header<'_>, misfit: Misfit) -> Result<Found> {
+        let Misfit { column, reason, stamp, wanted } = misfit;
         if wanted && self.bad_rows == BadRows::Fail {
             return Err(Error::new(ErrorKind::Data, "a record does not fit the table's schema")
                 .with("table", &self.table)
@@ -231,7 +265,6 @@ impl Rows {
                 .with("reason", reason)
                 .help("look at the record at the source, or ask for bad rows to be quarantined"));
         }
-        let text = scanner.skip()?;
         let version = Hash::of(text);
         let id = header.id.as_deref().map_or(version, Hash::of);
         let known = self.known.get(&id).copied();
@@ -239,7 +272,7 @@ impl Rows {
         if is_new {
             let key = header.id.as_deref().map(|id| serde_json::json!({ "id": id }).to_string());
             let record = Bytes::copy_from_slice(text.as_bytes());
-            self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason: reason.to_owned(), record });
+            self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason, record });
         }
         let resource = Resource { id, version, stamp, subsetted: false, is_new, wanted, known };
         Ok(Found::Ours(resource))

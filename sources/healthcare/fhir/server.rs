@@ -346,8 +346,10 @@ impl<W: Wire> Server<W> {
             &envelope,
             &mut (),
             |_, scanner| {
-                let header = Header::peek(scanner, &envelope)?;
-                scanner.skip()?;
+                let start = scanner.mark();
+                let header = Header::peek(scanner, &envelope).unwrap_or_default();
+                scanner.reset(start);
+                scanner.pass_over()?;
                 Ok(header)
             },
             |_, header, mode| {
