@@ -122,7 +122,8 @@ impl Failure {
             ),
             Outcome::Unreachable if is(reqwest::Error::is_timeout) => (
                 "the connection to the server timed out",
-                "is base_url right, and is the server reachable from this machine (firewall, VPN, proxy)?",
+                "is base_url right, and is the server reachable from this machine (firewall, VPN, proxy)? over a slow \
+                 network raise connect_timeout_seconds",
             ),
             Outcome::Unreachable => (
                 "could not connect to the server",

@@ -3,6 +3,7 @@
 mod auth;
 mod jwt;
 mod links;
+mod load;
 pub(crate) mod negotiate;
 mod protocols;
 mod retry;

@@ -26,6 +26,18 @@ use super::support::{Deed, InTurn, RawServer, Timed, url};
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// Keeps what is logged on this thread, up to the given level, until the guards are dropped.
+    pub(crate) fn listen(level: tracing::Level) -> (Self, impl Sized) {
+        let log = Self::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(level).with_writer(log.clone()).with_ansi(false).finish();
+        // With a second dispatcher alive, log lines first met by tests on other threads are not switched off for this one.
+        let other = tracing::Dispatch::new(tracing_subscriber::registry());
+        let on = subscriber.set_default();
+        tracing::callsite::rebuild_interest_cache();
+        (log, (on, other))
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
@@ -81,16 +93,7 @@ fn token_client(server: &MockServer, client_auth: ClientAuth) -> Timed {
 
 #[tokio::test]
 async fn no_secret_is_shown_anywhere() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    // With a second dispatcher alive, log lines first met by tests on other threads are not switched off for this one.
-    let _other = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _on = subscriber.set_default();
-    tracing::callsite::rebuild_interest_cache();
+    let (log, _listening) = Log::listen(tracing::Level::DEBUG);
     let mut out = String::new();
 
     for status in [400, 401, 403, 404, 429, 500] {

@@ -24,7 +24,10 @@ use tokio_rustls::{
     },
 };
 
-use super::support::{Timed, url};
+use super::{
+    secrecy::Log,
+    support::{Timed, url},
+};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -182,8 +185,14 @@ async fn a_certificate_for_another_name_is_refused_also_from_a_trusted_authority
 #[tokio::test]
 async fn verification_is_skipped_only_when_asked() {
     let server = TlsServer::start(&Authority::new(), "other.example", None).await;
-    assert_eq!(server.get(|s| s.insecure_skip_verify = true).await.unwrap(), "secret");
+    let (log, _listening) = Log::listen(tracing::Level::WARN);
     assert!(server.get(|_| {}).await.is_err());
+    assert!(!log.text().contains("insecure_skip_verify"), "{}", log.text());
+    assert_eq!(server.get(|s| s.insecure_skip_verify = true).await.unwrap(), "secret");
+    let log = log.text();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("insecure_skip_verify is set")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("WARN") && told[0].contains("host=\"localhost\""), "{log}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{io::Write, time::Duration};
 
 use futures::StreamExt;
 use lakeflow_connect::{ErrorKind, Retry};
+use tokio::net::{TcpSocket, TcpStream};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use super::support::{Deed, RawServer, Timed};
@@ -55,6 +56,24 @@ async fn a_silent_server_is_given_up_on_and_asked_again() {
     let error = timed.client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.message(), "the server did not answer in time");
     assert!(error.help_text().unwrap().contains("request_timeout_seconds"));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_connection_is_given_up_on() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody takes the connections that wait: one more than asked for, and no other is made or refused.
+    let _waiting = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    let timed = Timed::new(&format!("http://{address}"), |s| {
+        s.connect_timeout = Duration::from_millis(50);
+        (s.max_retries, s.read_timeout, s.request_timeout) = (0, Duration::from_secs(600), Duration::from_secs(600));
+    });
+    let error = timed.client.get("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Exhausted), "{error}");
+    assert_eq!(error.message(), "the connection to the server timed out");
+    assert!(error.help_text().unwrap().contains("connect_timeout_seconds"), "{error}");
 }
 
 #[tokio::test]

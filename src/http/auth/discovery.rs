@@ -7,7 +7,7 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
-use super::oauth::{ClientCredentials, TokenEndpoint, check_endpoint};
+use super::oauth::{ClientAuth, ClientCredentials, TokenEndpoint, check_endpoint};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::{
@@ -91,13 +91,51 @@ fn in_capability_statement(document: &Value) -> Option<&str> {
     uris.iter().find(|e| named(e, "token"))?.get("valueUri")?.as_str()
 }
 
+/// Warns where a document lists what the server supports, and this login is not among it.
 fn warn_if_unsupported(document: &Value, credentials: &ClientCredentials) {
-    let Some(methods) = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array) else { return };
-    let ours = credentials.method();
-    if !methods.iter().any(|m| m.as_str() == Some(ours)) {
+    let missing: Vec<String> = [
+        ("grant_types_supported", vec!["client_credentials"]),
+        ("token_endpoint_auth_methods_supported", vec![credentials.method()]),
+        ("token_endpoint_auth_signing_alg_values_supported", credentials.algorithm().into_iter().collect()),
+        ("capabilities", capabilities(document, credentials)),
+    ]
+    .into_iter()
+    .filter_map(|(member, needed)| Some((member, document.get(member)?.as_array()?, needed)))
+    .flat_map(|(member, listed, needed)| {
+        let missing = needed.into_iter().filter(|word| !listed.iter().any(|listed| listed.as_str() == Some(word)));
+        missing.map(move |word| format!("{member}: {word}"))
+    })
+    .collect();
+    if !missing.is_empty() {
         tracing::warn!(
-            method = ours,
-            "the server does not list this way for a client to prove itself; trying all the same"
+            missing = missing.join(", "),
+            "the server does not list what this login needs; trying all the same"
         );
+    }
+}
+
+/// What a SMART server says it is capable of when it takes this login and understands its scopes. The ways of writing scopes
+/// only count where the server names one.
+fn capabilities(document: &Value, credentials: &ClientCredentials) -> Vec<&'static str> {
+    let client = match credentials.client_auth {
+        ClientAuth::PrivateKeyJwt(_) => "client-confidential-asymmetric",
+        ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => "client-confidential-symmetric",
+    };
+    let named = document.get("capabilities").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let names_scopes = named.into_iter().any(|name| name.starts_with("permission-v"));
+    let scopes = credentials.scope.iter().flat_map(|scope| scope.split_whitespace());
+    let permissions = scopes.filter(|_| names_scopes).filter_map(permission);
+    let mut needed: Vec<_> = std::iter::once(client).chain(permissions).collect();
+    needed.dedup();
+    needed
+}
+
+/// Which way of writing scopes this one is in: `system/Patient.read` or `system/Patient.rs`.
+fn permission(scope: &str) -> Option<&'static str> {
+    let (_, rights) = scope.split_once('/')?.1.split_once('.')?;
+    match rights.split('?').next()? {
+        "read" | "write" | "*" => Some("permission-v1"),
+        rights if !rights.is_empty() && rights.bytes().all(|right| b"cruds".contains(&right)) => Some("permission-v2"),
+        _ => None,
     }
 }

@@ -34,7 +34,7 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Rs384 => "RS384",
             Self::Es384 => "ES384",

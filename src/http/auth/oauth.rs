@@ -108,6 +108,14 @@ impl ClientCredentials {
             ClientAuth::PrivateKeyJwt(_) => "private_key_jwt",
         }
     }
+
+    /// What assertions are signed with, where there are any.
+    pub(super) fn algorithm(&self) -> Option<&'static str> {
+        match &self.client_auth {
+            ClientAuth::PrivateKeyJwt(jwt) => Some(jwt.key.algorithm().name()),
+            ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => None,
+        }
+    }
 }
 
 /// What a token endpoint answers, well or ill. Members may be missing or of a wrong type.
