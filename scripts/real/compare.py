@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Sync a real FHIR server into Delta and compare, resource by resource. Usage: compare.py LAKEFLOW_BINARY BASE_URL"""
+"""Sync a real FHIR server into Delta and compare, resource by resource.
+
+Usage: compare.py LAKEFLOW_BINARY BASE_URL [TOKEN_URL KEY_DIR]
+With the last two the server checks tokens: `lakeflow` signs assertions, this script has a secret.
+"""
 import decimal
 import email.utils
 import json
@@ -13,6 +17,8 @@ import urllib.request
 import deltalake
 import polars
 
+import load
+
 PUBLIC_TYPES = (
     "Patient Observation Condition Encounter Procedure MedicationRequest DiagnosticReport AllergyIntolerance "
     "Immunization Coverage CarePlan Goal Device DocumentReference"
@@ -24,9 +30,42 @@ def exact(text):
     return json.loads(text, parse_float=decimal.Decimal)
 
 
-def get(url):
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": "application/fhir+json"})) as answer:
+class Login:
+    """How this script and `lakeflow` are let in."""
+
+    def __init__(self, token_url=None, key_dir=None):
+        self.token_url, self.key_dir, self.token, self.until = token_url, key_dir, None, 0
+
+    def headers(self):
+        if self.token_url is None:
+            return {}
+        if time.monotonic() > self.until:
+            secret = "a-test-secret-of-at-least-32-bytes-length"
+            self.token = load.token(self.token_url, "lakeflow-secret", secret)
+            self.until = time.monotonic() + 5
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def options(self):
+        if self.token_url is None:
+            return []
+        client = "lakeflow-es384"
+        options = ["auth_type=jwt_assertion", f"client_id={client}", f"kid={client}", "scope=system/*.rs"]
+        options.append("private_key_pem=${file:%s/%s.pem}" % (self.key_dir, client))
+        return [word for option in options for word in ("--option", option)]
+
+
+login = Login()
+
+
+def send(url, body=None):
+    headers = {"Accept": "application/fhir+json", "Content-Type": "application/fhir+json", **login.headers()}
+    method = "GET" if body is None else "PUT"
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method)) as answer:
         return answer.read().decode()
+
+
+def get(url):
+    return send(url)
 
 
 def server_rows(base, kind):
@@ -44,6 +83,7 @@ def server_rows(base, kind):
 
 def sync(binary, base, target):
     command = [binary, "sync", "--source", "fhir", "--option", f"base_url={base}", "--to", target]
+    command += login.options()
     command += ["--table-option", "safety_lag_seconds=0", "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"lakeflow sync ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -79,11 +119,7 @@ def touch(base, kind, count):
     for identity in sorted(rows)[:count]:
         resource = json.loads(get(f"{base}/{kind}/{identity}"))
         resource["language"] = "fr" if resource.get("language") != "fr" else "en"
-        body = json.dumps(resource).encode()
-        request = urllib.request.Request(
-            f"{base}/{kind}/{identity}", body, {"Content-Type": "application/fhir+json"}, method="PUT"
-        )
-        urllib.request.urlopen(request).read()
+        send(f"{base}/{kind}/{identity}", json.dumps(resource).encode())
     let_the_second_end(base)
 
 
@@ -99,7 +135,9 @@ def clock(base):
         return email.utils.parsedate_to_datetime(answer.headers["Date"])
 
 
-def main(binary, base):
+def main(binary, base, *guard):
+    global login
+    login = Login(*guard)
     with tempfile.TemporaryDirectory() as target:
         sync(binary, base, target)
         first = compare(base, target)
