@@ -7,7 +7,8 @@ use std::{
 
 use futures::TryStreamExt;
 use lakeflow_connect::{
-    LakeflowConnect, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result, TableRef, decode::arrow_to_json,
+    IngestionType, LakeflowConnect, Offset, ReadEvent, ReadRequest, ReadStream, Records, Result, TableRef,
+    decode::arrow_to_json,
 };
 use lakeflow_simulators::osipi::{RunningServer, Spelling, Ticks};
 use serde_json::Value;
@@ -95,7 +96,8 @@ impl Lake {
         units: usize,
     ) -> Result<()> {
         let rows = source.read_table(ReadRequest::new(table.clone()).start(self.offset.clone()));
-        if self.take(rows, false, units).await? {
+        let tells_deletions = source.read_table_metadata(table).await?.ingestion_type == IngestionType::CdcWithDeletes;
+        if self.take(rows, false, units).await? && tells_deletions {
             let request = ReadRequest::new(table.clone()).start(self.deletes_offset.clone());
             self.take(source.read_table_deletes(request), true, usize::MAX).await?;
         }

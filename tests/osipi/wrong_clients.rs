@@ -39,6 +39,8 @@ enum Mistake {
     JoinedByPlace,
     /// Times are cut to whole seconds.
     WholeSeconds,
+    /// Nothing, of a server that does not tell which values are good.
+    NoneOfUntoldQuality,
     /// A flag that was not sent is taken for that of a good value.
     FlagsByDefault,
     /// Of events at one instant the last one is kept.
@@ -105,7 +107,9 @@ impl Mistake {
         for item in items.iter_mut() {
             match self {
                 Self::WholeSeconds => item["Timestamp"] = format!("{}Z", &time(item)[..19]).into(),
+                Self::NoneOfUntoldQuality => drop(item.as_object_mut().unwrap().remove("Good")),
                 Self::FlagsByDefault => {
+                    item.as_object_mut().unwrap().remove("Good");
                     for (flag, value) in [("Good", true), ("Questionable", false), ("Annotated", false)] {
                         if item.get(flag).is_none() {
                             item[flag] = value.into();
@@ -221,13 +225,39 @@ async fn of_everything(mistake: Mistake) -> usize {
     faults(&server, &lake)
 }
 
-/// Rows that say whether they are annotated, of a server that does not.
+/// Flags of rows that a server did not tell, which knows neither annotations nor, in between, the quality of values.
 async fn of_an_old_server(mistake: Mistake) -> usize {
     let server = super::plant_with(&[("personality", "old")]);
     let mut lake = Lake::default();
     lake.run(&connect(&server, mistake).await, &table(), usize::MAX).await.unwrap();
-    assert!(lake.rows.len() > 100 && lake.rows.values().all(|row| row["good"].is_boolean()));
-    lake.rows.values().filter(|row| !row["annotated"].is_null()).count()
+    assert!(lake.rows.len() > 100 && lake.rows.values().all(|row| row["questionable"].is_boolean()));
+    let invented = |row: &&Value| !row["annotated"].is_null() || !row["good"].is_null();
+    lake.rows.values().filter(invented).count()
+}
+
+/// Two runs, of which a tag cannot be read by the first; whether its mark goes on with those of the others.
+async fn after_a_failed_tag(moved: bool) -> usize {
+    let server = small_plant();
+    let source = connect(&server, Mistake::None).await;
+    let (mut whole, mut lake) = (Lake::default(), Lake::default());
+    whole.run(&source, &table(), usize::MAX).await.unwrap();
+    let point = server.points().remove(0);
+    server.break_point(&point, Some(PointFault::Forbidden)).unwrap();
+    lake.run(&source, &table(), usize::MAX).await.unwrap();
+    if moved {
+        // What a client stores that takes no notice of failures is what it stores when there was none.
+        lake.offset = whole.offset;
+    }
+    server.break_point(&point, None).unwrap();
+    server.clock().advance(Duration::from_secs(60));
+    lake.run(&source, &table(), usize::MAX).await.unwrap();
+    faults(&server, &lake)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_mark_that_goes_on_over_a_failure_is_caught() {
+    assert_eq!(after_a_failed_tag(false).await, 0);
+    assert!(after_a_failed_tag(true).await > 0, "the events of the tag that failed are there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +274,7 @@ async fn g4_every_wrong_way_to_take_an_answer_is_caught() {
     for mistake in [Mistake::JoinedByPlace, Mistake::WholeSeconds, Mistake::OneEventPerInstant, Mistake::OnlyNumbers] {
         assert!(of_everything(mistake).await > 0, "{mistake:?} was not caught");
     }
-    assert_eq!(of_an_old_server(right).await, 0);
+    assert_eq!(of_an_old_server(Mistake::NoneOfUntoldQuality).await, 0);
     assert!(of_an_old_server(Mistake::FlagsByDefault).await > 0, "FlagsByDefault was not caught");
 }
 

@@ -269,7 +269,13 @@ const LISTS: &[OptionDoc] = &[
         .group("lists"),
     table("maxTotalCount", count(MAX_COUNT), "Fail when there are more points than this; no bound when not given.")
         .group("lists"),
-    table("startIndex", whole(MAX_COUNT), "Leave out this many at the start.").default("0").group("lists"),
+    table(
+        "startIndex",
+        whole(MAX_COUNT),
+        "Leave out this many at the start: of the points of each data server, or of the rows of each table.",
+    )
+    .default("0")
+    .group("lists"),
     table("point_webids", OptionKind::List, "Points to read; all when not given.").group("lists"),
     table("default_points", count(MAX_COUNT), "Read only this many points when none are named; all when not given.")
         .group("lists"),
