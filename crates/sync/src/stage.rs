@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use crate::files::{FileLayout, FileWriter};
 
 /// Lists of batches waiting for the encoder, besides the one that it works on.
-const QUEUE: usize = 2;
+const QUEUE: usize = 1;
 
 enum Command {
     Write(Vec<RecordBatch>),
@@ -26,7 +26,8 @@ enum Command {
 /// Files being written.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    commands: mpsc::Sender<Command>,
+    /// Absent once no more rows come.
+    commands: Option<mpsc::Sender<Command>>,
     /// Absent once its result was taken.
     encoder: Option<JoinHandle<Result<Vec<Add>>>>,
     files: Arc<AtomicU64>,
@@ -40,7 +41,7 @@ impl Segment {
         let files = Arc::new(AtomicU64::new(0));
         let begun = Arc::clone(&files);
         let encoder = tokio::task::spawn_blocking(move || handle.block_on(encode(layout, begun, queue)));
-        Self { commands, encoder: Some(encoder), files }
+        Self { commands: Some(commands), encoder: Some(encoder), files }
     }
 
     /// How many files were begun.
@@ -50,17 +51,29 @@ impl Segment {
 
     /// Hands rows to the encoder, waiting while it is busy. The batches must have the table's schema.
     pub(crate) async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
-        if batches.is_empty() || self.commands.send(Command::Write(batches)).await.is_ok() {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        if let Some(commands) = &self.commands
+            && commands.send(Command::Write(batches)).await.is_ok()
+        {
             return Ok(());
         }
         // The encoder only stops listening after an error.
         Err(self.result().await.err().unwrap_or_else(encoder_died))
     }
 
+    /// No more rows come: the encoder finishes the files on its own. [`finish`](Self::finish) tells them.
+    pub(crate) async fn end(&mut self) {
+        if let Some(commands) = self.commands.take() {
+            // When the send fails, the encoder has an error to tell.
+            let _ = commands.send(Command::Finish).await;
+        }
+    }
+
     /// Finishes the files.
     pub(crate) async fn finish(mut self) -> Result<Vec<Add>> {
-        // When the send fails, the encoder has an error to tell.
-        let _ = self.commands.send(Command::Finish).await;
+        self.end().await;
         self.result().await
     }
 

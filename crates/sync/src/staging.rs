@@ -8,12 +8,16 @@ use crate::{files::FileLayout, size::size_of, stage::Segment};
 
 /// Bytes of a unit kept in memory; a larger one gets files of its own, so that it can be dropped if it never ends.
 const UNIT_BYTES: usize = 8 << 20;
+/// Bytes of such a large unit that are handed to the encoder at a time.
+const PART_BYTES: usize = 4 << 20;
 
 /// Units staged for the next commit.
 pub(crate) struct Staging {
     layout: FileLayout,
     /// Open files: whole units, and, when `spilled`, nothing but the unit that is still coming.
     segment: Option<Segment>,
+    /// Files of whole units that get no more rows, being finished while the next ones are written.
+    closing: Option<Segment>,
     finished: Vec<Add>,
     unit: Vec<RecordBatch>,
     unit_bytes: usize,
@@ -37,6 +41,7 @@ impl Staging {
         Self {
             layout,
             segment: None,
+            closing: None,
             finished: Vec::new(),
             unit: Vec::new(),
             unit_bytes: 0,
@@ -58,7 +63,7 @@ impl Staging {
         self.unit_rows += batch.num_rows() as u64;
         self.bytes += bytes as u64;
         self.unit.push(batch);
-        if self.unit_bytes < UNIT_BYTES {
+        if self.unit_bytes < if self.spilled { PART_BYTES } else { UNIT_BYTES } {
             return Ok(());
         }
         if !self.spilled {
@@ -98,7 +103,8 @@ impl Staging {
 
     /// Files begun since the last commit.
     pub(crate) fn files(&self) -> u64 {
-        self.finished.len() as u64 + self.segment.as_ref().map_or(0, Segment::files)
+        let open: u64 = self.segment.iter().chain(&self.closing).map(Segment::files).sum();
+        self.finished.len() as u64 + open
     }
 
     /// Finishes the files of all whole units; a unit that is still coming is dropped.
@@ -113,6 +119,7 @@ impl Staging {
             self.segment = None;
         }
         self.close().await?;
+        self.closed().await?;
         self.unit.clear();
         (self.unit_bytes, self.unit_rows, self.bytes, self.spilled) = (0, 0, 0, false);
         let staged = Staged { files: std::mem::take(&mut self.finished), rows: std::mem::take(&mut self.rows) };
@@ -138,8 +145,21 @@ impl Staging {
         Ok(())
     }
 
+    /// The open files get no more rows.
     async fn close(&mut self) -> Result<()> {
-        if let Some(segment) = self.segment.take() {
+        self.closed().await?;
+        if let Some(mut segment) = self.segment.take() {
+            self.failed = true;
+            segment.end().await;
+            self.closing = Some(segment);
+            self.failed = false;
+        }
+        Ok(())
+    }
+
+    /// Waits for files that get no more rows.
+    async fn closed(&mut self) -> Result<()> {
+        if let Some(segment) = self.closing.take() {
             self.failed = true;
             self.finished.extend(segment.finish().await?);
             self.failed = false;

@@ -150,7 +150,7 @@ async fn a_run_dropped_at_any_point_leaves_a_table_that_the_next_run_completes()
 async fn a_unit_larger_than_memory_is_staged_in_files_and_committed_whole() {
     let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
     source.unit(&[("small", 1, "x")]);
-    source.batches(large_unit());
+    source.batches(large_unit("a"));
     source.fail_after(Some(30));
     lake.sync(&source).await.unwrap_err();
     assert_eq!(lake.rows().await, ["small:1:x"], "no row of the unit that never ended");
@@ -160,11 +160,26 @@ async fn a_unit_larger_than_memory_is_staged_in_files_and_committed_whole() {
     assert_eq!(got, 1 + 40 * 8);
 }
 
+#[tokio::test]
+async fn of_large_units_those_that_were_whole_are_committed_when_the_source_fails() {
+    let (lake, source) = (Lake::new(), Source::new(IngestionType::Cdc));
+    for name in ["a", "b", "c"] {
+        source.batches(large_unit(name));
+    }
+    source.fail_after(Some(2 * 41 + 30));
+    lake.sync(&source).await.unwrap_err();
+    let rows = async || lake.batches().await.iter().map(|b| b.num_rows()).sum::<usize>();
+    assert_eq!(rows().await, 2 * 320);
+    source.fail_after(None);
+    let receipt = lake.sync(&source).await.unwrap();
+    assert_eq!((rows().await, receipt.counts.rows_read), (3 * 320, 320));
+}
+
 /// 40 batches of 512 KiB.
-fn large_unit() -> Vec<lakeflow_connect::arrow::array::RecordBatch> {
+fn large_unit(name: &str) -> Vec<lakeflow_connect::arrow::array::RecordBatch> {
     let body: &'static str = "x".repeat(64 * 1024).leak();
     let batch = |b: usize| {
-        let of: Vec<Row> = (0..8).map(|i| (format!("{b}-{i}").leak() as &'static str, 1, body)).collect();
+        let of: Vec<Row> = (0..8).map(|i| (format!("{name}-{b}-{i}").leak() as &'static str, 1, body)).collect();
         rows(&of)
     };
     (0..40).map(batch).collect()
