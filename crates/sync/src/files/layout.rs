@@ -20,8 +20,6 @@ use crate::job::Compression;
 
 /// Values longer than this on average are unique text such as raw JSON: a dictionary only costs time.
 const LONG_VALUE: usize = 128;
-const ROW_GROUP_BYTES: usize = 8 << 20;
-const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// How a table's files are written.
 #[derive(Clone, Debug)]
@@ -74,8 +72,6 @@ impl FileLayout {
         let mut builder = WriterProperties::builder()
             .set_created_by(concat!("lakeflow-sync ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(compression)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_statistics_enabled(EnabledStatistics::None)
             .set_statistics_truncate_length(Some(64));
         if let [key] = self.keys.as_slice() {

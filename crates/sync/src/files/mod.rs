@@ -1,5 +1,6 @@
 //! Data files: rows into Parquet, one file or more for each partition, with the statistics that the log holds.
 
+mod groups;
 mod layout;
 mod open;
 mod partitions;

@@ -8,15 +8,12 @@ use deltalake::{
     ObjectStore, Path,
     kernel::Add,
     logstore::object_store::buffered::BufWriter,
-    parquet::{
-        arrow::ArrowWriter,
-        file::{metadata::ParquetMetaData, properties::WriterProperties},
-    },
+    parquet::file::{metadata::ParquetMetaData, properties::WriterProperties},
 };
 use lakeflow_connect::{Result, arrow};
 use tokio::io::AsyncWriteExt;
 
-use super::stats::statistics;
+use super::{groups::RowGroups, stats::statistics};
 use crate::error::sink;
 
 /// Encoded bytes are handed on in pieces of one size: growing one buffer for a row group would leave holes in the heap.
@@ -26,13 +23,22 @@ const PART: usize = 5 << 20;
 /// Parts under way at a time: one is written while the next is filled.
 const PARTS_AT_A_TIME: usize = 2;
 
-const WRITING: &str = "writing data files";
+pub(super) const WRITING: &str = "writing data files";
 
 /// Encoded bytes that were not sent yet.
 #[derive(Default)]
-struct Pieces {
+pub(super) struct Pieces {
     full: Vec<Bytes>,
     last: Vec<u8>,
+}
+
+impl Pieces {
+    /// All that was not taken yet.
+    pub(super) fn rest(self) -> Vec<Bytes> {
+        let Self { mut full, last } = self;
+        full.push(last.into());
+        full
+    }
 }
 
 impl io::Write for Pieces {
@@ -62,7 +68,7 @@ pub(super) struct OpenFile {
     /// What it held in memory after its last write, about.
     pub(super) held: usize,
     schema: SchemaRef,
-    writer: ArrowWriter<Pieces>,
+    rows: RowGroups,
     upload: BufWriter,
 }
 
@@ -85,36 +91,33 @@ impl OpenFile {
         schema: SchemaRef,
         properties: WriterProperties,
     ) -> Result<Self> {
-        let writer = ArrowWriter::try_new(Pieces::default(), Arc::clone(&schema), Some(properties))
-            .map_err(|e| sink(WRITING, e))?;
+        let rows = RowGroups::new(Arc::clone(&schema), properties)?;
         let upload = BufWriter::with_capacity(store, path.clone(), PART).with_max_concurrency(PARTS_AT_A_TIME);
-        Ok(Self { path, partition, used: 0, held: 0, schema, writer, upload })
+        Ok(Self { path, partition, used: 0, held: 0, schema, rows, upload })
     }
 
     /// Encodes rows, and sends what is ready.
     pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(|e| sink(WRITING, e))?;
-        for piece in mem::take(&mut self.writer.inner_mut().full) {
+        self.rows.write(batch).await?;
+        for piece in mem::take(&mut self.rows.pieces().full) {
             self.upload.put(piece).await.map_err(|e| sink(WRITING, e))?;
         }
         // A part that is being filled, and those under way.
-        let unsent = self.writer.bytes_written().min(PART * PARTS_AT_A_TIME);
-        self.held = self.writer.memory_size() + unsent;
+        let unsent = self.rows.written().min(PART * PARTS_AT_A_TIME);
+        self.held = self.rows.held() + unsent;
         Ok(())
     }
 
     /// How large the file would be if it ended now.
     pub(super) fn size(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.rows.written() + self.rows.unfinished()
     }
 
     /// Encodes the end.
-    pub(super) fn encode(mut self) -> Result<EncodedFile> {
-        let metadata = self.writer.finish().map_err(|e| sink(WRITING, e))?;
-        let bytes = self.writer.bytes_written();
-        let pieces = mem::take(self.writer.inner_mut());
-        let mut rest = pieces.full;
-        rest.push(pieces.last.into());
+    pub(super) async fn encode(mut self) -> Result<EncodedFile> {
+        let metadata = self.rows.finish().await?;
+        let bytes = self.rows.written();
+        let rest = mem::take(self.rows.pieces()).rest();
         let Self { path, partition, schema, upload, .. } = self;
         Ok(EncodedFile { path, partition, schema, metadata, bytes, rest, upload })
     }

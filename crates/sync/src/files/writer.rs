@@ -30,7 +30,7 @@ const OPEN_FILES: usize = 256;
 const SENDING: usize = 4;
 /// Rows that go to the encoder between two looks at sizes.
 const SLICE: std::ops::RangeInclusive<usize> = 256..=4096;
-const SLICE_BYTES: usize = 1 << 20;
+const SLICE_BYTES: usize = 4 << 20;
 
 /// Writes rows of a table into files; nothing is in the table until a commit names them.
 pub(crate) struct FileWriter {
@@ -129,7 +129,7 @@ impl FileWriter {
         while self.sending.len() >= SENDING {
             self.sent().await?;
         }
-        self.sending.spawn(file.encode()?.finish());
+        self.sending.spawn(file.encode().await?.finish());
         Ok(())
     }
 
