@@ -122,6 +122,11 @@ pub trait LakeflowConnect: Send + Sync + 'static {
     fn activity(&self) -> Activity {
         Activity::default()
     }
+
+    /// The request that waits for its next try, for people who wait too; of several the one tried most often.
+    fn retrying(&self) -> Option<Retrying> {
+        None
+    }
 }
 
 /// The answer of sources that read the table as one.
@@ -157,11 +162,23 @@ impl OffsetPart {
     }
 }
 
+/// A request that failed and is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Retrying {
+    /// The number of the try that comes next; the first is 1.
+    pub next: u32,
+    /// How many tries there are at most.
+    pub most: u32,
+}
+
 /// What a connection has asked of its source since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// Requests sent, retries included.
     pub requests: u64,
+    /// Answers that came back from the source itself, whatever they said. None after some requests: it was never reached.
+    #[serde(default)]
+    pub answers: u64,
     /// Requests sent again after a failure.
     pub retries: u64,
     /// Bytes of bodies received, before decompression where the transport tells.

@@ -28,7 +28,7 @@ mod near;
 pub mod sources;
 
 pub use crate::{
-    connector::{Activity, IngestionType, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
+    connector::{Activity, IngestionType, LakeflowConnect, OffsetPart, Retrying, TableMetadata, TableRef},
     error::{Error, ErrorKind, Result, Retry},
     options::Options,
     read::{BadRows, JsonLines, Offset, QuarantinedRow, ReadEvent, ReadRequest, ReadStream, Records},

@@ -64,6 +64,7 @@ impl<F: Future> Metered for F {}
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     requests: AtomicU64,
+    answers: AtomicU64,
     retries: AtomicU64,
     bytes: AtomicU64,
 }
@@ -71,6 +72,10 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn request(&self) {
         self.and_meter(|c| c.requests.fetch_add(1, Relaxed));
+    }
+
+    pub(crate) fn answer(&self) {
+        self.and_meter(|c| c.answers.fetch_add(1, Relaxed));
     }
 
     pub(crate) fn retry(&self) {
@@ -84,6 +89,7 @@ impl Counters {
     pub(crate) fn read(&self) -> Activity {
         Activity {
             requests: self.requests.load(Relaxed),
+            answers: self.answers.load(Relaxed),
             retries: self.retries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
         }

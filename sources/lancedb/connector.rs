@@ -12,7 +12,7 @@ use super::{
     plan, rows,
 };
 use crate::{
-    connector::{Activity, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
+    connector::{Activity, LakeflowConnect, OffsetPart, Retrying, TableMetadata, TableRef},
     error::Result,
     options::Options,
     read::{Offset, ReadRequest, ReadStream},
@@ -102,5 +102,9 @@ impl LakeflowConnect for LanceDbConnection {
 
     fn activity(&self) -> Activity {
         self.client.http.activity()
+    }
+
+    fn retrying(&self) -> Option<Retrying> {
+        self.client.http.retrying()
     }
 }

@@ -18,7 +18,7 @@ use super::{
     timeseries::Deletions,
 };
 use crate::{
-    connector::{Activity, LakeflowConnect, OffsetPart, TableMetadata, TableRef},
+    connector::{Activity, LakeflowConnect, OffsetPart, Retrying, TableMetadata, TableRef},
     error::{Error, ErrorKind, Result},
     options::Options,
     read::{Offset, ReadRequest, ReadStream},
@@ -149,6 +149,10 @@ impl LakeflowConnect for OsiPiConnection {
 
     fn activity(&self) -> Activity {
         self.source.client.http.activity()
+    }
+
+    fn retrying(&self) -> Option<Retrying> {
+        self.source.client.http.retrying()
     }
 }
 

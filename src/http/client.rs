@@ -23,12 +23,13 @@ use super::{
     links::checked_base,
     pace::Pace,
     redact,
+    repeats::Repeats,
     request::Request,
     settings::HttpSettings,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    connector::Activity,
+    connector::{Activity, Retrying},
     error::{Error, ErrorKind, Result},
     meter::Counters,
 };
@@ -60,6 +61,7 @@ pub(super) struct Inner {
     pub(super) answer_check: Option<AnswerCheck>,
     pub(super) refusal_check: Option<RefusalCheck>,
     pub(super) counters: Arc<Counters>,
+    pub(super) repeats: Arc<Repeats>,
     pub(super) pace: Option<Pace>,
     /// Kept where that is asked for.
     pub(super) cookies: Option<Cookies>,
@@ -187,6 +189,11 @@ impl HttpClient {
     /// What this client and its clones have done so far.
     pub fn activity(&self) -> Activity {
         self.inner.counters.read()
+    }
+
+    /// The request of this client and its clones that waits for its next try; of several the one tried most often.
+    pub fn retrying(&self) -> Option<Retrying> {
+        self.inner.repeats.most()
     }
 }
 
@@ -406,6 +413,7 @@ impl HttpClientBuilder {
             answer_check,
             refusal_check,
             counters: Arc::default(),
+            repeats: Arc::default(),
             pace: settings.requests_per_second.and_then(Pace::new),
             cookies: cookies.then(Cookies::default),
             slots: Concurrency::new(settings.max_concurrency),

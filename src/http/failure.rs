@@ -177,6 +177,12 @@ fn of_status(status: u16, auth: Option<&Auth>) -> (ErrorKind, &'static str, Opti
     }
 }
 
+/// Whether an error is that no connection to the server came about: refused, not resolved, not trusted, timed out.
+#[cfg(feature = "fhir")]
+pub(crate) fn is_unconnected(error: &Error) -> bool {
+    find_cause::<reqwest::Error>(error).is_some_and(reqwest::Error::is_connect)
+}
+
 /// Text about a transport failure that cannot hold data: names of conditions, never what was sent or received.
 fn safe_reason(error: &reqwest::Error) -> Option<String> {
     if let Some(tls) = find_cause::<rustls::Error>(error) {

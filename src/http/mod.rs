@@ -29,6 +29,7 @@ mod failure;
 mod links;
 mod pace;
 mod redact;
+mod repeats;
 mod request;
 mod response;
 mod retry_after;
@@ -43,6 +44,8 @@ pub use auth::{
     TokenEndpoint,
 };
 pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, RefusalCheck, Retries, Target};
+#[cfg(feature = "fhir")]
+pub(crate) use failure::is_unconnected;
 #[cfg(feature = "lancedb")]
 pub(crate) use redact::without_secrets;
 pub use request::Request;

@@ -20,10 +20,12 @@ use super::{
     cookies::Cookies,
     failure::{Circumstances, Failure},
     redact,
+    repeats::Repeat,
     response::{BodyFault, BodyStream, Response, asked_wait, read_whole, text_header},
     send::Sent,
 };
 use crate::{
+    connector::Retrying,
     error::{Error, ErrorKind, Result, Retry},
     meter::Counters,
 };
@@ -121,6 +123,8 @@ struct Progress {
     tries: u32,
     retries: u32,
     refreshed: bool,
+    /// Told while this is another try.
+    repeat: Option<Repeat>,
 }
 
 enum Step<T> {
@@ -139,7 +143,8 @@ impl Inner {
 
     async fn tries<T: Take>(&self, call: &Call) -> Result<T> {
         let delays = Delays::new(self.jitter());
-        let mut progress = Progress { started: self.now(), delays, tries: 0, retries: 0, refreshed: false };
+        let mut progress =
+            Progress { started: self.now(), delays, tries: 0, retries: 0, refreshed: false, repeat: None };
         let mut at = call.url.clone();
         let mut redirects = 0;
         loop {
@@ -164,6 +169,8 @@ impl Inner {
                     let wait = wait.map_err(|retry| self.give_up(call, failure, &progress, retry))?;
                     progress.retries += 1;
                     self.counters.retry();
+                    let what = Retrying { next: progress.tries + 1, most: self.settings.max_retries.saturating_add(1) };
+                    progress.repeat = Some(self.repeats.begin(what));
                     tracing::debug!(wait_ms = wait.as_millis() as u64, retry = progress.retries, "http retry");
                     self.clock.sleep(wait).await;
                     (at, redirects) = (call.url.clone(), 0);

@@ -71,6 +71,9 @@ impl Inner {
                 Ok(response) => Head { response, url: at.clone(), counters: self.counters.clone() },
                 Err(error) => return Ok(Sent { at: sent, answer: Err(error) }),
             };
+            if call.purpose != Purpose::Token {
+                self.counters.answer();
+            }
             let next = match &mut shown.exchange {
                 Some(exchange) if head.response.status() == StatusCode::UNAUTHORIZED => {
                     exchange.next(head.response.headers(), self).await?

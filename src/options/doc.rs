@@ -205,6 +205,7 @@ impl OptionKind {
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Seconds { min, max } => format!("seconds from {min} to {max}"),
             Self::List => "a list separated by commas, or a JSON array of texts".to_owned(),
+            Self::Choice([only]) => (*only).to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Url => "an http or https address".to_owned(),
             Self::Instant => "an instant such as 2024-01-31T00:00:00Z".to_owned(),

@@ -71,10 +71,29 @@ impl Options {
         check: impl FnOnce(&T, &mut Problems),
     ) -> Result<T> {
         let mut problems = Problems::default();
-        self.report_unknown(level, docs, &mut problems);
+        let fields = self.fields(level, docs, &mut problems);
+        if problems.is_empty() {
+            let typed: T = serde_json::from_value(Value::Object(fields)).map_err(|_| {
+                Error::new(ErrorKind::Internal, "the option list and the option struct of this source disagree")
+            })?;
+            check(&typed, &mut problems);
+            problems.into_result()?;
+            return Ok(typed);
+        }
+        Err(problems.into_error())
+    }
+
+    /// Adds what is wrong with each option of one level by itself, for hosts that check options before they connect: unknown
+    /// names, missing ones, bad values. What options mean together is the source's to check.
+    pub fn check(&self, level: Level, docs: &[OptionDoc], problems: &mut Problems) {
+        self.fields(level, docs, problems);
+    }
+
+    fn fields(&self, level: Level, docs: &[OptionDoc], problems: &mut Problems) -> Map<String, Value> {
+        self.report_unknown(level, docs, problems);
         let mut fields = Map::new();
         for doc in docs.iter().filter(|d| d.level == level) {
-            let given = self.given(doc, &mut problems);
+            let given = self.given(doc, problems);
             match given.or(doc.default) {
                 Some(text) => match value_of(doc.kind, text) {
                     Some(value) => {
@@ -89,15 +108,7 @@ impl Options {
                 None => _ = group_of(&mut fields, doc),
             }
         }
-        if problems.is_empty() {
-            let typed: T = serde_json::from_value(Value::Object(fields)).map_err(|_| {
-                Error::new(ErrorKind::Internal, "the option list and the option struct of this source disagree")
-            })?;
-            check(&typed, &mut problems);
-            problems.into_result()?;
-            return Ok(typed);
-        }
-        Err(problems.into_error())
+        fields
     }
 
     /// The text given for an option under any of its names.
@@ -121,9 +132,17 @@ impl Options {
                 }
                 Some(_) => problems.add(format!("'{name}' is a table option, not a connection option")),
                 None => {
-                    let known = docs.iter().filter(|d| d.level == level).map(|d| d.name);
-                    problems.add(match near_matches(name, known).first() {
-                        Some(near) => format!("there is no option '{name}'; did you mean '{near}'?"),
+                    // Of two that are as near, the one of this level.
+                    let (own, others): (Vec<&OptionDoc>, Vec<&OptionDoc>) = docs.iter().partition(|d| d.level == level);
+                    let near = near_matches(name, own.iter().chain(&others).map(|d| d.name)).into_iter().next();
+                    problems.add(match near {
+                        Some(near) if own.iter().any(|d| d.name == near) => {
+                            format!("there is no option '{name}'; did you mean '{near}'?")
+                        }
+                        Some(near) => {
+                            let other = if level == Level::Table { "connection" } else { "table" };
+                            format!("there is no option '{name}'; did you mean the {other} option '{near}'?")
+                        }
                         None => format!("there is no option '{name}'"),
                     });
                 }
@@ -158,6 +177,11 @@ impl Problems {
         self.0.push(problem.into());
     }
 
+    /// One by one, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -171,7 +195,8 @@ impl Problems {
         if self.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }
 
-    fn into_error(self) -> Error {
+    /// One [`Config`](ErrorKind::Config) error with all of them.
+    pub fn into_error(self) -> Error {
         Error::new(ErrorKind::Config, self.0.join("; "))
     }
 }
@@ -315,6 +340,7 @@ mod tests {
             .with("auth_type", "basik")
             .with("max_retries", "many")
             .with("page_size", "10")
+            .with("page_sizes", "10")
             .with("password", "MARKER");
         let error = options.parse::<Connection>(Level::Connection, DOCS).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
@@ -325,6 +351,7 @@ mod tests {
             "did you mean 'basic'?",
             "'max_retries' must be a whole number from 0 to 20, not 'many'",
             "'page_size' is a table option",
+            "there is no option 'page_sizes'; did you mean the table option 'page_size'?",
         ] {
             assert!(text.contains(part), "{part:?} not in {text:?}");
         }

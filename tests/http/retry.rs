@@ -28,7 +28,7 @@ async fn transient_statuses_are_retried_until_the_answer_comes() {
         let response = timed.client.get("Patient").send().await.unwrap();
         assert_eq!((response.status(), count(&server).await), (200, 3), "{status}");
         assert!(timed.waited() > 0.0 && timed.waited() < 3.0, "{status} waited {}", timed.waited());
-        assert_eq!(timed.client.activity(), Activity { requests: 3, retries: 2, bytes: 0 });
+        assert_eq!(timed.client.activity(), Activity { requests: 3, answers: 3, retries: 2, bytes: 0 });
     }
 }
 

@@ -4,24 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-const AFTER: &str = "\
-Exit codes:
-  0    done
-  1    some tables failed, the others are done
-  2    wrong usage or configuration
-  3    the credentials were refused or do not allow this
-  4    the source is unavailable: try again later
-  5    the data or the source's answers are not as they must be
-  6    the destination refused: another writer, no space, no permission
-  130  interrupted; what was committed stays
+use crate::exit;
 
-Start with:  lakeflow demo";
+/// What stands below the list of commands.
+fn after_help() -> String {
+    let codes: String = exit::ALL.iter().map(|(code, meaning)| format!("  {code:<3}  {meaning}\n")).collect();
+    format!("Exit codes:\n{codes}\nStart with:  lakeflow demo")
+}
 
 /// Brings data from source systems into Delta tables: nothing lost, nothing twice.
 #[derive(Debug, Parser)]
-#[command(name = "lakeflow", version, after_help = AFTER, max_term_width = 100)]
+#[command(name = "lakeflow", version, after_help = after_help(), max_term_width = 100)]
 pub(crate) struct Cli {
-    /// More detail on standard error: -v for steps, -vv for requests.
+    /// More detail on standard error: -v for steps, -vv for requests, -vvv for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -50,7 +45,6 @@ pub(crate) enum Command {
     #[command(subcommand)]
     State(StateCommand),
     /// Serves a simulated source on this machine.
-    #[command(after_help = crate::commands::simulators_help())]
     Simulate(SimulateArgs),
 }
 
@@ -265,7 +259,7 @@ pub(crate) struct ExportArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SimulateArgs {
-    /// The source to simulate.
+    /// The source to simulate: fhir, lancedb or osipi.
     #[arg(value_name = "SOURCE")]
     pub(crate) source: String,
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -274,6 +268,9 @@ pub(crate) struct SimulateArgs {
     /// A property of the simulated server: its volume or how it behaves. Repeatable.
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
+    /// List the options, personalities and faults that the server knows, and serve nothing.
+    #[arg(long = "options", conflicts_with = "options")]
+    pub(crate) list: bool,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,

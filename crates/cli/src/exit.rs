@@ -21,6 +21,19 @@ pub(crate) const BUG: u8 = 70;
 /// Stopped by a signal; what was committed stays.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// All codes and what they mean, as `--help` and `docs/cli.md` tell them.
+pub(crate) const ALL: [(u8, &str); 9] = [
+    (OK, "done"),
+    (SOME_FAILED, "some tables failed, the others are done"),
+    (USAGE, "wrong usage or configuration"),
+    (ACCESS, "the credentials were refused or do not allow this"),
+    (UNAVAILABLE, "the source is unavailable or asks for fewer requests: try again later"),
+    (DATA, "the data or the source's answers are not as they must be"),
+    (SINK, "the destination refused: another writer, another schema, no space, no permission"),
+    (BUG, "a bug in this program"),
+    (INTERRUPTED, "interrupted; what was committed stays"),
+];
+
 /// The exit code of one failure.
 pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
@@ -53,6 +66,15 @@ mod tests {
         assert_eq!(of_tables(0, &[ACCESS, ACCESS]), ACCESS);
         assert_eq!(of_tables(0, &[ACCESS, DATA]), SOME_FAILED);
         assert_eq!(of_tables(1, &[ACCESS]), SOME_FAILED);
+    }
+
+    #[test]
+    fn the_documentation_has_every_code_and_no_other() {
+        const DOCS: &str = include_str!("../../../docs/cli.md");
+        let (_, section) = DOCS.split_once("## Exit codes").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let told: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(told, ALL.map(|(code, meaning)| format!("| `{code}` | {meaning} |")));
     }
 
     #[test]

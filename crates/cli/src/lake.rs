@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use lakeflow_connect::{Error, ErrorKind, Result};
 use url::Url;
 
+use crate::files;
+
 /// Everything of ours in the directory that is not a table.
 const OURS: &str = "_lakeflow";
 
@@ -51,7 +53,7 @@ impl Lake {
         })?;
         let mut found = Vec::new();
         find_tables(root, Path::new(""), 3, &mut found).map_err(|why| {
-            Error::new(ErrorKind::Sink, format!("the destination cannot be read: {}", why.kind()))
+            Error::new(ErrorKind::Sink, format!("the destination cannot be read: {}", files::why(&why)))
                 .with("destination", &self.shown)
                 .help("check the path given with --to")
         })?;

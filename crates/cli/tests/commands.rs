@@ -123,6 +123,32 @@ fn the_simulated_lancedb_serves_tables_of_the_size_that_was_asked_for() {
 }
 
 #[test]
+fn each_simulator_lists_its_own_options_and_every_fault_that_it_lists_is_one() {
+    let fhir = lakeflow(["simulate", "fhir", "--options"]).ok().out;
+    assert!(fhir.contains("page_size") && fhir.contains("ignores-sort") && !fhir.contains("fragment_rows"), "{fhir}");
+    for source in ["fhir", "osipi", "lancedb"] {
+        let lines = lakeflow(["simulate", source, "--options", "--format", "json"]).ok().lines();
+        let names = |kind: &str| -> Vec<String> {
+            let of_kind = lines.iter().filter(|line| line["kind"] == kind);
+            of_kind.map(|line| line["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let example = |word: &String| {
+            let word = word.replace("N,N", "1,2").replace("CODE", "503").replace("URL", "/elsewhere");
+            ["PERCENT", "BYTES", "MS", "N"].iter().fold(word, |word, letters| word.replace(letters, "1"))
+        };
+        assert!(names("fault_when").len() >= 5 && names("fault").len() >= 13 && names("option").len() > 10);
+        for when in names("fault_when") {
+            let rule = format!("{}=html", example(&when));
+            assert!(rule.parse::<lakeflow_simulators::faults::FaultRule>().is_ok(), "{rule}");
+        }
+        for fault in names("fault") {
+            let rule = format!("always={}", example(&fault));
+            assert!(rule.parse::<lakeflow_simulators::faults::FaultRule>().is_ok(), "{rule}");
+        }
+    }
+}
+
+#[test]
 fn results_that_are_piped_carry_no_colours() {
     let run = lakeflow(["sources", "fhir"]).ok();
     assert!(!run.out.contains('\u{1b}') && !run.err.contains('\u{1b}'));

@@ -72,4 +72,5 @@ fn a_directory_that_is_a_file_is_told() {
     std::fs::write(&file, "").unwrap();
     let run = lakeflow(["demo", "--to", file.to_str().unwrap()]);
     assert_eq!(run.code, 6, "{}{}", run.out, run.err);
+    assert!(run.err.contains("is a file") && run.err.contains("give a directory"), "{}", run.err);
 }

@@ -47,15 +47,17 @@ fn kill_until(wanted: u64, first_seed: u64) {
         scenario(seed, &mut sum);
     }
     println!(
-        "kills: {} of a live process, {} runs given up for faults, {} complete comparisons",
-        sum.kills, sum.gave_up, sum.compared
+        "kills: {} of a live process, {} of them while the source had faults, {} runs given up for faults, {} complete comparisons",
+        sum.kills, sum.kills_under_faults, sum.gave_up, sum.compared
     );
+    assert!(sum.kills_under_faults * 4 >= sum.kills, "{} of {}", sum.kills_under_faults, sum.kills);
 }
 
 /// What happened so far.
 #[derive(Default)]
 struct Tally {
     kills: u64,
+    kills_under_faults: u64,
     gave_up: u64,
     compared: u64,
 }
@@ -76,7 +78,8 @@ fn scenario(seed: u64, sum: &mut Tally) {
             TABLES.iter().for_each(|table| source.write(table, random.usize(3..20)));
         }
         source.server.faults().clear();
-        let faulty = random.u8(0..3) == 0;
+        // A third of the kills come while the source is broken, too.
+        let faulty = random.u8(0..3) == 0 || sum.kills_under_faults * 3 < sum.kills;
         if faulty {
             let fault =
                 random.choice(["chance:4=cut-off", "chance:4=truncated", "chance:4=no-answer", "nth:3=status:503"]);
@@ -91,6 +94,7 @@ fn scenario(seed: u64, sum: &mut Tally) {
             match sync.run_until(&source, dir.path(), moment) {
                 End::Killed => {
                     sum.kills += 1;
+                    sum.kills_under_faults += u64::from(faulty);
                     TABLES.iter().for_each(|table| assert_partial(&source, table, dir.path(), seed));
                 }
                 End::Finished => break,

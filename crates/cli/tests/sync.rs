@@ -84,6 +84,24 @@ fn every_run_leaves_a_receipt_with_offsets_and_counts() {
 }
 
 #[test]
+fn receipts_and_state_tell_up_to_when_a_table_was_read() {
+    let source = Source::with(&[("Patient", 40)]);
+    let dir = tempfile::tempdir().unwrap();
+    let done = source.sync(&["Patient"], dir.path()).ok().event("table_done");
+    // The source's clock, less the minute that the newest data has to settle.
+    assert_eq!(done["receipt"]["watermark"], "2025-12-31T23:59:00Z");
+    assert!(!done["receipt"]["behind"].is_null(), "{done}");
+    let to = ["--to", dir.path().to_str().unwrap()];
+    let words = ["state", "show"].map(str::to_owned).into_iter().chain(source.connection());
+    let words: Vec<String> = words.chain(to.map(str::to_owned)).collect();
+    let shown = lakeflow(&words).ok().out;
+    assert!(
+        shown.contains("read up to") && shown.contains("2025-12-31 23:59:00Z") && !shown.contains("mark"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn each_table_counts_its_own_requests_while_others_are_read() {
     let source = Source::with(&[("Patient", 40), ("Observation", 400)]);
     let dir = tempfile::tempdir().unwrap();

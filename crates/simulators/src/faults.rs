@@ -247,12 +247,38 @@ pub(crate) fn play(
     }
 }
 
+/// The words of a rule's WHEN and what they mean.
+pub const WHEN_WORDS: &[(&str, &str)] = &[
+    ("always", "every request"),
+    ("every:N", "each N-th request"),
+    ("first:N", "the first N requests"),
+    ("nth:N,N", "the requests of these numbers; the first is 1"),
+    ("chance:PERCENT", "that many of a hundred, at random"),
+];
+
+/// The words of a rule's FAULT and what they mean.
+pub const FAULT_WORDS: &[(&str, &str)] = &[
+    ("status:CODE", "this HTTP status; with :after:SECONDS or :after-date:SECONDS it asks to wait"),
+    ("no-answer", "the connection is closed without an answer"),
+    ("cut-off", "the connection breaks in the middle of the body"),
+    ("cut-at:BYTES", "the same after so many bytes"),
+    ("truncated", "a body that ends early, and looks whole to HTTP"),
+    ("empty", "a good status without a body"),
+    ("html", "an HTML page with a good status"),
+    ("error-as-success", "an error of the protocol with a good status"),
+    ("wrong-content-type", "the answer under another content type"),
+    ("echo", "an error that repeats what was asked"),
+    ("redirect:URL", "a redirect"),
+    ("slow:MS", "the answer after so many milliseconds"),
+    ("drip:MS", "the answer in pieces, so many milliseconds apart"),
+];
+
 impl FromStr for FaultRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (head, fault) = text.split_once('=').ok_or_else(|| {
-            format!("`{text}` is no fault rule; write WHEN[@PATH]=FAULT, for example every:7=cut-off")
+            format!("'{text}' is no fault rule; write WHEN[@PATH]=FAULT, for example every:7=cut-off")
         })?;
         let (when, path) = match head.split_once('@') {
             Some((when, path)) => (when, Some(path.to_owned())),
@@ -268,14 +294,14 @@ impl FromStr for When {
     fn from_str(text: &str) -> Result<Self, String> {
         let (word, argument) = text.split_once(':').unwrap_or((text, ""));
         let number =
-            |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number, in `{word}:{argument}`"));
+            |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number, in '{word}:{argument}'"));
         match word {
             "always" => Ok(Self::Always),
             "every" => number(argument).map(Self::Every),
             "first" => number(argument).map(Self::First),
             "nth" => argument.split(',').map(number).collect::<Result<_, _>>().map(Self::Nth),
             "chance" => number(argument).map(|percent| Self::Chance(u8::try_from(percent).unwrap_or(100))),
-            _ => Err(format!("`{text}` names no requests; use always, every:N, first:N, nth:N,N or chance:PERCENT")),
+            _ => Err(format!("'{text}' names no requests; use always, every:N, first:N, nth:N,N or chance:PERCENT")),
         }
     }
 }
@@ -285,7 +311,7 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (word, argument) = text.split_once(':').unwrap_or((text, ""));
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number, in fault `{word}`"));
+        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number, in fault '{word}'"));
         Ok(match word {
             "cut-off" => Self::CutOff,
             "truncated" => Self::Truncated,
@@ -306,14 +332,14 @@ impl FromStr for Fault {
                     (None, _) => None,
                     (Some("after"), Some(seconds)) => Some(RetryAfter::Seconds(number(seconds)?)),
                     (Some("after-date"), Some(seconds)) => Some(RetryAfter::Date(number(seconds)?)),
-                    _ => return Err(format!("`{text}`: after the status comes after:SECONDS or after-date:SECONDS")),
+                    _ => return Err(format!("'{text}': after the status comes after:SECONDS or after-date:SECONDS")),
                 };
                 let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
-                Self::Status { status: status.ok_or_else(|| format!("`{text}` has no HTTP status"))?, retry_after }
+                Self::Status { status: status.ok_or_else(|| format!("'{text}' has no HTTP status"))?, retry_after }
             }
             _ => {
                 return Err(format!(
-                    "`{text}` is no fault; use status:CODE[:after:S|:after-date:S], cut-off, truncated, cut-at:BYTES, no-answer, \
+                    "'{text}' is no fault; use status:CODE[:after:S|:after-date:S], cut-off, truncated, cut-at:BYTES, no-answer, \
                      echo, html, empty, error-as-success, wrong-content-type, slow:MS, drip:MS or redirect:URL"
                 ));
             }

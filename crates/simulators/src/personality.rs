@@ -3,6 +3,7 @@
 use crate::{
     SimError,
     faults::{Fault, FaultRule, When},
+    settings,
 };
 
 /// One named behaviour of a server that `C` configures.
@@ -37,10 +38,7 @@ pub(crate) fn fault(config: &mut impl Behaves, when: When, fault: Fault) {
 pub(crate) fn add<C: Behaves>(config: &mut C, name: &str) -> Result<(), SimError> {
     match C::PERSONALITIES.iter().find(|personality| personality.name == name) {
         Some(personality) => (personality.apply)(config),
-        None => {
-            let names: Vec<_> = C::PERSONALITIES.iter().map(|personality| personality.name).collect();
-            return Err(SimError::Config(format!("no personality `{name}`; there are {}", names.join(", "))));
-        }
+        None => return Err(settings::no_such("personality", name, C::PERSONALITIES.iter().map(|p| p.name))),
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(crate) fn check_base_path(path: &str) -> Result<(), SimError> {
     if path == base_path(path) {
         return Ok(());
     }
-    Err(SimError::Config(format!("base path `{path}` must start with / and not end with it")))
+    Err(SimError::Config(format!("base path '{path}' must start with / and not end with it")))
 }
 
 /// Rules of faults, separated by `;`.
@@ -51,8 +51,22 @@ pub(crate) fn pair(text: &str) -> Option<(String, String)> {
     Some((name.to_owned(), secret.to_owned()))
 }
 
+/// The name of an option, which may be written with `-` in place of `_`.
+pub(crate) fn name(text: &str) -> String {
+    text.replace('-', "_")
+}
+
 /// Refuses an option that there is not.
-pub(crate) fn unknown(name: &str, options: &[(&str, &str)]) -> SimError {
-    let names: Vec<_> = options.iter().map(|(name, _)| *name).collect();
-    SimError::Config(format!("no option `{name}`; there are {}", names.join(", ")))
+pub(crate) fn unknown(name: &str, options: &'static [(&'static str, &'static str)]) -> SimError {
+    no_such("option", name, options.iter().map(|(name, _)| *name))
+}
+
+/// Refuses a name that there is not, with the nearest that there is, else with all.
+pub(crate) fn no_such(what: &str, name: &str, known: impl Iterator<Item = &'static str> + Clone) -> SimError {
+    let score = |known: &str| strsim::jaro_winkler(name, known);
+    let near = known.clone().filter(|known| score(known) > 0.8).max_by(|a, b| score(a).total_cmp(&score(b)));
+    SimError::Config(match near {
+        Some(near) => format!("no {what} '{name}'; did you mean '{near}'?"),
+        None => format!("no {what} '{name}'; there are {}", known.collect::<Vec<_>>().join(", ")),
+    })
 }

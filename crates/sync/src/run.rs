@@ -270,6 +270,7 @@ impl Run<'_> {
         }
         Activity {
             requests: now.requests.saturating_sub(self.before.requests),
+            answers: now.answers.saturating_sub(self.before.answers),
             retries: now.retries.saturating_sub(self.before.retries),
             bytes: now.bytes.saturating_sub(self.before.bytes),
         }

@@ -283,7 +283,18 @@ fn may_exist(url: &Url) -> Result<bool> {
 /// A missing local directory is made; anything in its way is an error that names it.
 fn make_directory(url: &Url) -> Result<()> {
     let Ok(path) = url.to_file_path() else { return Ok(()) };
-    std::fs::create_dir_all(&path).map_err(|e| at(sink("making the destination directory", e), url))
+    std::fs::create_dir_all(&path).map_err(|e| at(unmade(e), url))
+}
+
+/// Nothing is missing where a directory is to be made: what holds it takes none, as `/proc` does.
+fn unmade(error: std::io::Error) -> Error {
+    const DOING: &str = "making the destination directory";
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::new(ErrorKind::Sink, format!("{DOING}: no directory can be made here"))
+            .help("choose another destination")
+            .caused_by(error),
+        _ => sink(DOING, error),
+    }
 }
 
 /// Names the destination in an error, without credentials or query.

@@ -99,7 +99,7 @@ fn shown_content_type(content_type: Option<&str>) -> &str {
     content_type.filter(plain).unwrap_or("none")
 }
 
-fn not_fhir(status: u16, content_type: Option<&str>, bytes: usize) -> Error {
+pub(super) fn not_fhir(status: u16, content_type: Option<&str>, bytes: usize) -> Error {
     Error::new(ErrorKind::Protocol, "the answer is not FHIR JSON")
             .with("status", status)
         .with("content_type", shown_content_type(content_type))

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
+    answer::not_fhir,
     config::{AuthType, ClientAuthStyle, Connection},
     outcome, resource_types,
     wire::{Reply, Search, Wire},
@@ -14,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::{
         Auth, ClientAuth, ClientCredentials, HttpClient, KeyAlgorithm, PrivateKeyJwt, Request, Response, SigningKey,
-        TokenEndpoint,
+        TokenEndpoint, is_unconnected,
     },
     registry::Context,
     secret::Secret,
@@ -118,8 +119,10 @@ async fn reply(mut request: Request) -> Result<Reply> {
 }
 
 /// The release of FHIR that a server says it speaks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Release {
+    #[serde(default, rename = "resourceType")]
+    resource_type: String,
     #[serde(default, rename = "fhirVersion")]
     fhir_version: Option<String>,
 }
@@ -127,6 +130,8 @@ struct Release {
 /// What a server says of itself in its CapabilityStatement.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Capability {
+    #[serde(default, rename = "resourceType")]
+    resource_type: String,
     #[serde(default, rename = "fhirVersion")]
     pub(super) fhir_version: Option<String>,
     #[serde(default)]
@@ -197,23 +202,42 @@ impl Capability {
         for status in SAYS_NOTHING.iter().chain(if needed { &[] } else { CANNOT }) {
             request = request.accept_status(*status);
         }
-        let response: Response = match request.send().await {
-            Err(error) if error.kind() == ErrorKind::Unavailable && !needed => {
-                tracing::warn!(%error, "the server does not answer what it is");
-                return Ok(None);
+        match request.send().await {
+            // Where there is no connection there is none for a table either.
+            Err(error) if error.kind() == ErrorKind::Unavailable && !needed && !is_unconnected(&error) => {
+                tracing::debug!(%error, "the server does not answer what it is");
+                Ok(None)
             }
-            response => response?,
-        };
-        if response.status() >= 400 {
-            return Ok(None);
+            Ok(response) if response.status() >= 400 => Ok(None),
+            response => Self::read(&response?),
         }
+    }
+
+    /// Asks the server, which must say what it is.
+    ///
+    /// # Errors
+    /// As [`Capability::fetch`]; those of the client for any refusal; [`Protocol`](ErrorKind::Protocol) for an answer that is
+    /// no CapabilityStatement.
+    pub(super) async fn required(client: &HttpClient) -> Result<Self> {
+        let response = client.get("metadata").header("accept", FHIR_JSON).send().await?;
+        Self::read(&response)?.filter(|said| said.resource_type == "CapabilityStatement").ok_or_else(|| {
+            not_fhir(response.status(), response.header("content-type"), response.body().len())
+                .with("url", client.base().join("metadata").as_ref().map_or("", Url::as_str))
+        })
+    }
+
+    fn read(response: &Response) -> Result<Option<Self>> {
         // Read alone: it counts even where the rest is not as expected.
         let said = response.json::<Release>().ok();
         if let Some(release) = &said {
             release.check()?;
         }
         let capability = response.json::<Self>().ok();
-        Ok(capability.or(said.map(|said| Self { fhir_version: said.fhir_version, ..Self::default() })))
+        Ok(capability.or(said.map(|Release { resource_type, fhir_version }| Self {
+            resource_type,
+            fhir_version,
+            ..Self::default()
+        })))
     }
 
     /// The R4 resource types that the server says it searches.
@@ -252,7 +276,7 @@ mod tests {
     #[test]
     fn another_release_of_fhir_is_refused() {
         for (version, ok) in [("4.0.1", true), ("4.3.0", true), ("5.0.0", false), ("3.0.2", false)] {
-            let result = Release { fhir_version: Some(version.to_owned()) }.check();
+            let result = Release { fhir_version: Some(version.to_owned()), ..Release::default() }.check();
             assert_eq!(result.is_ok(), ok, "{version}");
         }
     }

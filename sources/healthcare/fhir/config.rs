@@ -58,7 +58,9 @@ pub(super) enum ClientAuthStyle {
 pub(super) struct TableOptions {
     pub(super) schema_mode: SchemaMode,
     pub(super) profile: String,
+    #[expect(dead_code, reason = "there is one value")]
     read_mode: String,
+    #[expect(dead_code, reason = "both values mean the same")]
     deletes: String,
     pub(super) page_size: u32,
     pub(super) max_records_per_batch: u64,
@@ -75,7 +77,6 @@ pub(super) struct TableOptions {
 pub(super) enum SchemaMode {
     Compat,
     Raw,
-    Full,
 }
 
 impl Connection {
@@ -162,18 +163,6 @@ impl TableOptions {
     }
 
     fn check(&self, problems: &mut Problems) {
-        let mut unsupported = |name: &str, value: &str, instead: &str| {
-            problems.add(format!("{name}={value} is not supported; use {instead}"));
-        };
-        if self.schema_mode == SchemaMode::Full {
-            unsupported("schema_mode", "full", "compat or raw");
-        }
-        if self.read_mode != "search" {
-            unsupported("read_mode", &self.read_mode, "search");
-        }
-        if !matches!(self.deletes.as_str(), "auto" | "none") {
-            unsupported("deletes", &self.deletes, "none");
-        }
         if !self.filter_items().all(|item| item.contains('=')) {
             problems.add("'search_filter' has a criterion without a value; write name=value&name=value");
         }
@@ -275,7 +264,7 @@ mod tests {
     fn what_is_not_supported_is_said_all_at_once() {
         let options = Options::new().with("schema_mode", "full").with("read_mode", "bulk").with("deletes", "history");
         let error = TableOptions::parse(&options).unwrap_err();
-        for part in ["schema_mode=full", "read_mode=bulk", "deletes=history"] {
+        for part in ["'schema_mode' must be one of compat, raw", "'read_mode' must be search", "'deletes' must be"] {
             assert!(error.message().contains(part), "{error}");
         }
     }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryFutureExt, stream};
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    connector::{Activity, LakeflowConnect, TableMetadata, TableRef},
+    connector::{Activity, LakeflowConnect, Retrying, TableMetadata, TableRef},
     error::{Error, ErrorKind, Result},
     http::HttpClient,
     options::Options,
@@ -69,14 +70,30 @@ struct Inner {
 }
 
 impl Inner {
-    /// What the server says of itself; asked once, before anything else.
-    async fn capability(&self) -> Result<Option<&Capability>> {
-        Handle::try_current().map_err(|_| {
+    fn check_runtime(&self) -> Result<()> {
+        Handle::try_current().map(drop).map_err(|_| {
             Error::new(ErrorKind::Internal, "the FHIR source was used outside a tokio runtime")
                 .help("poll its futures and streams inside a tokio task or block_on")
-        })?;
+        })
+    }
+
+    /// What the server says of itself; asked once, before anything else.
+    async fn capability(&self) -> Result<Option<&Capability>> {
+        self.check_runtime()?;
         let needed = self.options.wants_all_types();
         self.capability.get_or_try_init(|| Capability::fetch(&self.client, needed)).await.map(Option::as_ref)
+    }
+
+    /// What the server says of itself, or why it does not.
+    async fn said(&self) -> Result<&Capability> {
+        self.check_runtime()?;
+        // A table that was read before may have found out that the server says nothing.
+        match self.capability.get_or_try_init(|| Capability::required(&self.client).map_ok(Some)).await? {
+            Some(capability) => Ok(capability),
+            None => Err(Capability::required(&self.client).await.err().unwrap_or_else(|| {
+                Error::new(ErrorKind::Unavailable, "the server did not say what it is").help("run again")
+            })),
+        }
     }
 
     async fn tables(&self) -> Result<Vec<String>> {
@@ -142,7 +159,7 @@ impl Inner {
 impl LakeflowConnect for FhirConnection {
     async fn describe(&self) -> Result<Vec<(String, String)>> {
         let mut said = vec![("login".to_owned(), self.0.options.auth_type.as_str().to_owned())];
-        let Some(capability) = self.0.capability().await? else { return Ok(said) };
+        let capability = self.0.said().await?;
         let mut add = |what: &str, value: Option<&String>| {
             said.extend(value.map(|value| (what.to_owned(), value.chars().take(100).collect())));
         };
@@ -186,7 +203,19 @@ impl LakeflowConnect for FhirConnection {
         self.0.reader(&request.table, request.columns.as_deref()).await?.plan(request).await
     }
 
+    fn watermark(&self, table: &TableRef, offset: &Offset) -> Option<DateTime<Utc>> {
+        let options = TableOptions::parse(&table.options).ok()?;
+        Origin::new(self.0.client.base(), &table.name, &options.search_filter)
+            .read(offset)
+            .ok()
+            .map(|state| state.mark.utc())
+    }
+
     fn activity(&self) -> Activity {
         self.0.client.activity()
+    }
+
+    fn retrying(&self) -> Option<Retrying> {
+        self.0.client.retrying()
     }
 }

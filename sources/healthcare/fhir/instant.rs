@@ -73,7 +73,7 @@ impl Instant {
         self.utc().to_rfc3339_opts(format, true)
     }
 
-    fn utc(self) -> DateTime<Utc> {
+    pub(super) fn utc(self) -> DateTime<Utc> {
         let seconds = i64::try_from(self.0.div_euclid(SECOND)).unwrap_or(i64::MAX);
         let nanos = u32::try_from(self.0.rem_euclid(SECOND)).unwrap_or(0);
         DateTime::from_timestamp(seconds, nanos).unwrap_or(DateTime::<Utc>::MAX_UTC)

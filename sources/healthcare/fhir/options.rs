@@ -70,18 +70,18 @@ const OWN: &[OptionDoc] = &[
     .default("true"),
     OptionDoc::table(
         "schema_mode",
-        OptionKind::Choice(&["compat", "raw", "full"]),
-        "compat: the public connector's columns; raw: id, resourceType, lastUpdated, raw_json and extension only. full is not supported.",
+        OptionKind::Choice(&["compat", "raw"]),
+        "compat: the public connector's columns; raw: id, resourceType, lastUpdated, raw_json and extension only.",
     )
     .default("compat"),
     OptionDoc::table("profile", OptionKind::Choice(profiles::NAMES), "National profile whose columns are added in compat mode.")
         .default("uk_core"),
-    OptionDoc::table("read_mode", OptionKind::Choice(&["search", "history", "bulk", "auto"]), "search; the others are not supported.")
+    OptionDoc::table("read_mode", OptionKind::Choice(&["search"]), "How resources are read.")
         .default("search"),
     OptionDoc::table(
         "deletes",
-        OptionKind::Choice(&["auto", "none", "history", "bulk", "reconcile"]),
-        "none; auto means none. The others are not supported.",
+        OptionKind::Choice(&["auto", "none"]),
+        "How deletions are found: they are not; auto means none.",
     )
     .default("auto"),
     OptionDoc::table(

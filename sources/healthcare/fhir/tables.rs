@@ -20,7 +20,7 @@ type Columns = Chain<Chain<Iter<'static, Column>, Iter<'static, Column>>, Iter<'
 fn of(resource_type: &str, options: &TableOptions) -> Columns {
     let (own, added) = match options.schema_mode {
         SchemaMode::Raw => (&[][..], &[][..]),
-        SchemaMode::Compat | SchemaMode::Full => {
+        SchemaMode::Compat => {
             (compat::columns(resource_type).unwrap_or_default(), profiles::additions(&options.profile, resource_type))
         }
     };

@@ -8,7 +8,8 @@ use super::run::Connected;
 use crate::{
     args::ReadArgs,
     exit,
-    output::{Column, Console, Table, error_json},
+    output::{Column, Console, Table, error_json, grouped},
+    pipeline::TableSpec,
 };
 
 /// What was learned of one table.
@@ -21,12 +22,28 @@ struct Learned {
 pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console) -> Result<u8> {
     let connected = Connected::open_impatient(&args.selection, registry, console)?;
     let connector = &*connected.connector;
-    let facts = connector.describe().await?;
-    let tables = connected.tables().await?;
-    show_connection(&connected, &facts, tables.len(), console);
-
-    let refs: Vec<TableRef> = tables.iter().map(|t| t.table_ref()).collect();
-    let outcomes = join_all(refs.iter().map(|table| probe(connector, table))).await;
+    let described = connector.describe().await;
+    let refs: Vec<TableRef> = match connected.tables().await {
+        Ok(tables) => tables.iter().map(TableSpec::table_ref).collect(),
+        Err(error) => return Err(not_connected(&connected, described.err().unwrap_or(error), console)),
+    };
+    // A source that does not say what it is may still be read: its first table tells.
+    let (first, rest) = refs.split_at(usize::from(described.is_err()).min(refs.len()));
+    let mut outcomes = join_all(first.iter().map(|table| probe(connector, table))).await;
+    let facts = match (described, first.first().zip(outcomes.first())) {
+        (Ok(facts), _) => facts,
+        (Err(error), Some((_, Ok(_)))) => vec![("what it is".to_owned(), format!("not told: {}", error.message()))],
+        (Err(error), refused) => {
+            if let Some((table, Err(other))) =
+                refused.filter(|(_, o)| o.as_ref().is_err_and(|o| exit::of(o) != exit::of(&error)))
+            {
+                console.errors_in([(table.name.as_str(), other)]);
+            }
+            return Err(not_connected(&connected, error, console));
+        }
+    };
+    show_connection(&connected, &facts, refs.len(), console);
+    outcomes.extend(join_all(rest.iter().map(|table| probe(connector, table))).await);
     if console.is_json() {
         refs.iter().zip(&outcomes).for_each(|(table, outcome)| console.print_json(&table_json(table, outcome)));
     } else {
@@ -35,6 +52,18 @@ pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console)
 
     let failures: Vec<u8> = outcomes.iter().filter_map(|o| o.as_ref().err()).map(exit::of).collect();
     Ok(exit::of_tables(outcomes.len() - failures.len(), &failures))
+}
+
+/// Says on standard output that there is no connection; the error, for standard error, says why.
+fn not_connected(connected: &Connected, error: Error, console: &Console) -> Error {
+    if console.is_json() {
+        console.print_json(&json!({
+            "check": "connection", "ok": false, "source": connected.pipeline.source, "error": error_json(&error),
+        }));
+    } else {
+        console.heading(&format!("{}: no connection", connected.pipeline.source));
+    }
+    error
 }
 
 /// Schema, metadata and the first rows: everything a sync needs, without storing anything.
@@ -97,13 +126,13 @@ fn show_tables(tables: &[TableRef], outcomes: &[Result<Learned>], console: &Cons
     }
     console.print("");
     console.print(&shown.render(console.width()));
-    let failed: Vec<(&TableRef, &Error)> =
-        tables.iter().zip(outcomes).filter_map(|(t, o)| o.as_ref().err().map(|e| (t, e))).collect();
+    let failed = tables.iter().zip(outcomes).filter_map(|(t, o)| Some((t.name.as_str(), o.as_ref().err()?)));
+    let failed = grouped(failed);
     if !failed.is_empty() {
         console.print("");
         console.heading("What to do");
-        for (table, error) in failed {
-            console.print(&format!("  {}: {error}", table.name));
+        for (tables, error) in failed {
+            console.print(&format!("  {tables}: {error}"));
         }
     }
 }

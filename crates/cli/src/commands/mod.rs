@@ -13,4 +13,3 @@ mod sync;
 mod tables;
 
 pub(crate) use run::run;
-pub(crate) use simulate::help as simulators_help;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
-use lakeflow_connect::{Error, ErrorKind, Result};
+use lakeflow_connect::{Error, ErrorKind, Result, options::Problems};
 use lakeflow_sync::{OptimizeReceipt, SyncOptions};
 use serde_json::json;
 
@@ -16,7 +16,9 @@ use crate::{
 };
 
 pub(super) async fn run(args: &OptimizeArgs, console: &std::sync::Arc<Console>) -> Result<u8> {
-    let file = args.pipeline.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let mut problems = Problems::default();
+    let file = args.pipeline.as_deref().map(|path| read_file(path, &mut problems)).transpose()?.unwrap_or_default();
+    problems.into_result()?;
     let to = args.to.as_ref().or(file.destination.as_ref()).ok_or_else(|| {
         Error::new(ErrorKind::Config, "nothing says where the tables are")
             .help("give --to DIR, or 'destination' in the pipeline file")

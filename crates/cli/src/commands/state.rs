@@ -55,6 +55,7 @@ async fn show(args: &StateArgs, registry: &Registry, console: &Console) -> Resul
         let offset = match (&state.offset, watermark) {
             (None, _) => "none: reads in full next".to_owned(),
             (Some(_), Some(watermark)) => moment(watermark),
+            (Some(_), None) if origin.is_some() => "not told by time".to_owned(),
             (Some(offset), None) => offset.to_json(),
         };
         table.row([

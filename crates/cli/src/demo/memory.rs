@@ -14,6 +14,8 @@ use lakeflow_connect::{Error, ErrorKind, Result};
 use lakeflow_simulators::SimError;
 use serde::{Deserialize, Serialize};
 
+use crate::files;
+
 /// Written before a round begins, so that it never lags behind the tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
@@ -71,7 +73,7 @@ impl Memory {
     }
 
     fn write(&self) -> Result<()> {
-        let failed = |why: std::io::Error| unusable(&self.file, &format!("cannot be written: {}", why.kind()));
+        let failed = |why: std::io::Error| unusable(&self.file, &format!("cannot be written: {}", files::why(&why)));
         let text = serde_json::to_string(&self.remembered)
             .map_err(|why| Error::new(ErrorKind::Internal, "the demo's memory could not be written").caused_by(why))?;
         if let Some(folder) = self.file.parent() {
@@ -107,7 +109,7 @@ fn recall(file: &Path, shape: &str) -> Result<Option<Remembered>> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(unusable(file, &format!("cannot be read: {}", why.kind()))),
+        Err(why) => return Err(unusable(file, &format!("cannot be read: {}", files::why(&why)))),
     };
     match serde_json::from_str::<Remembered>(&text) {
         Ok(found) if found.shape == shape => Ok(Some(found)),

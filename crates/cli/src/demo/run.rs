@@ -12,7 +12,7 @@ use super::{
     scene::{Scene, Stage},
     story::{Finale, Story},
 };
-use crate::{args::DemoArgs, exit, interrupt, lake::Lake, memory, output::Console};
+use crate::{args::DemoArgs, exit, files, interrupt, lake::Lake, memory, output::Console};
 
 pub(crate) async fn run(args: &DemoArgs, registry: &Registry, console: &Arc<Console>) -> Result<u8> {
     let to = directory(args)?;
@@ -42,10 +42,13 @@ pub(crate) async fn run(args: &DemoArgs, registry: &Registry, console: &Arc<Cons
 /// `--to`, or a new directory that stays after the demo.
 fn directory(args: &DemoArgs) -> Result<PathBuf> {
     match &args.to {
+        Some(to) if to.is_file() => Err(Error::new(ErrorKind::Sink, "the demo's destination is a file")
+            .with("destination", to.display())
+            .help("give a directory with --to")),
         Some(to) => Ok(to.clone()),
         None => {
             tempfile::Builder::new().prefix("lakeflow-demo-").tempdir().map(tempfile::TempDir::keep).map_err(|why| {
-                Error::new(ErrorKind::Sink, format!("no temporary directory could be made: {}", why.kind()))
+                Error::new(ErrorKind::Sink, format!("no temporary directory could be made: {}", files::why(&why)))
                     .help("give a directory with --to")
             })
         }

@@ -113,20 +113,8 @@ impl Console {
 
     /// As [`Console::error`], for tables of a run; what failed for the same reason is said once.
     pub(crate) fn errors_in<'a>(&self, failures: impl IntoIterator<Item = (&'a str, &'a Error)>) {
-        let mut groups: Vec<(Vec<&str>, &Error)> = Vec::new();
-        for (table, error) in failures {
-            let same = |other: &Error| other.message() == error.message() && other.help_text() == error.help_text();
-            match groups.iter_mut().find(|(_, other)| same(other)) {
-                Some((tables, _)) => tables.push(table),
-                None => groups.push((vec![table], error)),
-            }
-        }
-        for (tables, error) in groups {
-            let what = match tables.as_slice() {
-                [one] => format!("error in {one}"),
-                several => format!("error in {} tables ({})", several.len(), several.join(", ")),
-            };
-            self.say(&what, &Style::new().red().bold().for_stderr(), &error.to_string());
+        for (tables, error) in grouped(failures) {
+            self.say(&format!("error in {tables}"), &Style::new().red().bold().for_stderr(), &error.to_string());
         }
     }
 
@@ -135,6 +123,23 @@ impl Console {
             let _ = writeln!(std::io::stderr().lock(), "{}: {}", look.apply_to(what), self.redact(text));
         }
     }
+}
+
+/// Failures of tables, those with the same reason as one: whose they are, and one of the errors.
+pub(crate) fn grouped<'a>(failures: impl IntoIterator<Item = (&'a str, &'a Error)>) -> Vec<(String, &'a Error)> {
+    let mut groups: Vec<(Vec<&str>, &Error)> = Vec::new();
+    for (table, error) in failures {
+        let same = |other: &Error| other.message() == error.message() && other.help_text() == error.help_text();
+        match groups.iter_mut().find(|(_, other)| same(other)) {
+            Some((tables, _)) => tables.push(table),
+            None => groups.push((vec![table], error)),
+        }
+    }
+    let named = |tables: &[&str]| match tables {
+        [one] => (*one).to_owned(),
+        several => format!("{} tables ({})", several.len(), several.join(", ")),
+    };
+    groups.into_iter().map(|(tables, error)| (named(&tables), error)).collect()
 }
 
 /// An error as programs read it.

@@ -4,6 +4,6 @@ mod console;
 mod human;
 mod table;
 
-pub(crate) use console::{Console, error_json};
+pub(crate) use console::{Console, error_json, grouped};
 pub(crate) use human::{bytes, count, duration, rate};
 pub(crate) use table::{Column, Table};

@@ -9,6 +9,7 @@ use super::{
     references,
     table::{TableConfiguration, TableSpec},
 };
+use crate::files;
 
 /// What a pipeline file says, references still in place for the connection's options.
 #[derive(Debug, Default, PartialEq)]
@@ -25,26 +26,24 @@ pub(crate) struct PipelineFile {
 }
 
 /// Reads and checks a file. Relative paths in it start at its own directory.
-pub(crate) fn read(path: &Path) -> Result<PipelineFile> {
+///
+/// # Errors
+/// For a file that cannot be read or is no YAML; whatever else is wrong with it is added to the problems.
+pub(crate) fn read(path: &Path, problems: &mut Problems) -> Result<PipelineFile> {
     let text = std::fs::read_to_string(path).map_err(|why| {
-        Error::new(ErrorKind::Config, format!("the pipeline file cannot be read: {}", why.kind()))
+        Error::new(ErrorKind::Config, format!("the pipeline file cannot be read: {}", files::why(&why)))
             .with("file", path.display())
             .help("give the path of a YAML file, or use --source and --option")
     })?;
-    parse(&text, path.parent().unwrap_or(Path::new("")))
-        .map_err(|problem| Error::new(ErrorKind::Config, problem.message().to_owned()).with("file", path.display()))
+    parse(&text, path.parent().unwrap_or(Path::new("")), problems).map_err(|error| error.with("file", path.display()))
 }
 
-/// Checks the text of a pipeline file; reports every problem at once.
-pub(crate) fn parse(text: &str, base: &Path) -> Result<PipelineFile> {
+fn parse(text: &str, base: &Path, problems: &mut Problems) -> Result<PipelineFile> {
     let root: Value = serde_yaml_ng::from_str(text).map_err(|why| {
         let at = why.location().map_or_else(String::new, |l| format!(" at line {}, column {}", l.line(), l.column()));
         Error::new(ErrorKind::Config, format!("the pipeline file is not valid YAML{at}"))
     })?;
-    let mut problems = Problems::default();
-    let file = Reader { base, problems: &mut problems }.pipeline(&root);
-    problems.into_result()?;
-    Ok(file)
+    Ok(Reader { base, problems }.pipeline(&root))
 }
 
 struct Reader<'a> {
@@ -227,7 +226,9 @@ mod tests {
     use crate::pipeline::table::ScdType;
 
     fn parse_here(text: &str) -> Result<PipelineFile> {
-        parse(text, Path::new("/base"))
+        let mut problems = Problems::default();
+        let file = parse(text, Path::new("/base"), &mut problems)?;
+        problems.into_result().map(|()| file)
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::files;
+
 /// Replaces every reference in `text`; `$${` stands for a literal `${`. Relative paths start at `base`.
 ///
 /// The problem of a reference that cannot be resolved names the variable or file, never a value.
@@ -42,7 +44,7 @@ fn look_up(reference: &str, base: &Path) -> Result<String, String> {
         }),
         Some(("file", path)) => {
             let text = std::fs::read_to_string(base.join(path))
-                .map_err(|why| format!("refers to the file '{path}', which cannot be read: {}", why.kind()))?;
+                .map_err(|why| format!("refers to the file '{path}', which cannot be read: {}", files::why(&why)))?;
             Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
         }
         _ => {

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use lakeflow_connect::{
     Error, ErrorKind, Options, Registry, Result, SourceDescriptor,
-    options::{Level, Problems},
+    options::{Level, OptionDoc, Problems},
 };
 
 use super::{
     file::{self, PipelineFile},
     references,
-    table::TableSpec,
+    table::{TableConfiguration, TableSpec},
 };
 use crate::{args::Selection, output::Console};
 
@@ -42,34 +42,24 @@ impl Pipeline {
         let typed = typed_pairs("--option", &selection.options)?;
         let every_table = typed_pairs("--table-option", &selection.table_options)?;
         let base = selection.pipeline.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-        let file = selection.pipeline.as_deref().map(file::read).transpose()?.unwrap_or_default();
-        let source = source_name(selection, &file, registry)?;
+        let mut problems = Problems::default();
+        let file = selection.pipeline.as_deref().map(|path| file::read(path, &mut problems)).transpose()?;
+        let file = file.unwrap_or_default();
+        let source = match source_name(selection, &file, registry) {
+            Err(_) if !problems.is_empty() => return Err(refused(problems, selection)),
+            name => name?,
+        };
         let descriptor = registry.source(&source)?.descriptor();
 
-        let mut problems = Problems::default();
-        let mut options = Options::new();
+        let mut options = Resolved { options: Options::new(), broken: Vec::new() };
         for (key, text) in &file.options {
-            resolve_option(
-                &mut options,
-                descriptor,
-                (key, text),
-                (&base, "in the pipeline file"),
-                console,
-                &mut problems,
-            );
+            options.add(descriptor, (key, text), (&base, "in the pipeline file"), console, &mut problems);
         }
         for (key, text) in &typed {
-            resolve_option(
-                &mut options,
-                descriptor,
-                (key, text),
-                (Path::new(""), "on the command line"),
-                console,
-                &mut problems,
-            );
+            options.add(descriptor, (key, text), (Path::new(""), "on the command line"), console, &mut problems);
         }
+        let options = options.check(descriptor, &mut problems);
         let every_table = resolve_all(every_table, &mut problems);
-        problems.into_result()?;
 
         let mut pipeline = Self {
             connection_name: file.connection_name,
@@ -80,15 +70,42 @@ impl Pipeline {
             destination: file.destination,
             takes_keys: descriptor.options.iter().any(|o| o.level == Level::Table && o.name == PRIMARY_KEYS),
         };
+        pipeline.check_tables(descriptor, &mut problems);
+        if !problems.is_empty() {
+            return Err(refused(problems, selection));
+        }
         pipeline.select(&selection.tables)?;
         Ok(pipeline)
+    }
+
+    /// Adds what is wrong with the options of tables, whether they are all named or not.
+    fn check_tables(&self, descriptor: &SourceDescriptor, problems: &mut Problems) {
+        let any = [TableSpec::new("")];
+        let tables = self.tables.as_deref().unwrap_or(&any);
+        let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+        for table in tables {
+            let mut here = Problems::default();
+            let configuration = self.configuration(table, &mut here);
+            configuration.options.check(Level::Table, descriptor.options, &mut here);
+            for problem in here.iter() {
+                match found.iter_mut().find(|(text, _)| text == problem) {
+                    Some((_, of)) => of.push(&table.source_table),
+                    None => found.push((problem.to_owned(), vec![&table.source_table])),
+                }
+            }
+        }
+        for (problem, of) in found {
+            // What holds for all of them was said of all, or need not be said of one.
+            let all = of.len() == tables.len();
+            problems.add(if all { problem } else { format!("{problem} (table {})", of.join(", ")) });
+        }
     }
 
     /// The tables to work on: the selected ones, or all that the source `has`.
     pub(crate) fn tables(&self, has: impl IntoIterator<Item = String>) -> Result<Vec<TableSpec>> {
         match &self.tables {
             Some(tables) => Ok(tables.clone()),
-            None => has.into_iter().map(|name| self.configured(TableSpec::new(name))).collect(),
+            None => Ok(has.into_iter().map(|name| self.configured(TableSpec::new(name))).collect()),
         }
     }
 
@@ -117,20 +134,34 @@ impl Pipeline {
                 names.into_iter().flat_map(of).collect()
             }
         };
-        self.tables = Some(tables.into_iter().map(|table| self.configured(table)).collect::<Result<_>>()?);
+        self.tables = Some(tables.into_iter().map(|table| self.configured(table)).collect());
         Ok(())
     }
 
-    fn configured(&self, mut table: TableSpec) -> Result<TableSpec> {
-        let mut problems = Problems::default();
+    fn configured(&self, mut table: TableSpec) -> TableSpec {
+        // Problems were told before.
+        table.configuration = self.configuration(&table, &mut Problems::default());
+        table
+    }
+
+    /// What the file says of a table, and the command line of every one.
+    fn configuration(&self, table: &TableSpec, problems: &mut Problems) -> TableConfiguration {
+        let mut configuration = table.configuration.clone();
         for (key, value) in &self.every_table {
-            table.configuration.set(key, value.clone(), &mut problems);
+            configuration.set(key, value.clone(), problems);
         }
-        problems.into_result()?;
-        if let (true, Some(keys)) = (self.takes_keys, &table.configuration.primary_keys) {
-            table.configuration.options.insert(PRIMARY_KEYS, keys.join(","));
+        if let (true, Some(keys)) = (self.takes_keys, &configuration.primary_keys) {
+            configuration.options.insert(PRIMARY_KEYS, keys.join(","));
         }
-        Ok(table)
+        configuration
+    }
+}
+
+fn refused(problems: Problems, selection: &Selection) -> Error {
+    let error = problems.into_error();
+    match &selection.pipeline {
+        Some(file) => error.with("file", file.display()),
+        None => error,
     }
 }
 
@@ -154,29 +185,49 @@ fn source_name(selection: &Selection, file: &PipelineFile, registry: &Registry) 
     }
 }
 
-fn resolve_option(
-    options: &mut Options,
-    descriptor: &SourceDescriptor,
-    (key, text): (&str, &str),
-    (base, place): (&Path, &str),
-    console: &Console,
-    problems: &mut Problems,
-) {
-    let doc = descriptor.options.iter().find(|d| d.level == Level::Connection && d.name.eq_ignore_ascii_case(key));
-    let referred = references::is_reference(text);
-    match references::resolve(text, base) {
-        Ok(value) => {
-            if doc.is_none_or(|d| d.is_secret()) {
-                console.never_show(&value);
+/// Connection options without references.
+struct Resolved {
+    options: Options,
+    /// Those whose references lead nowhere: given, though nothing is known of their values.
+    broken: Vec<String>,
+}
+
+impl Resolved {
+    fn add(
+        &mut self,
+        descriptor: &SourceDescriptor,
+        (key, text): (&str, &str),
+        (base, place): (&Path, &str),
+        console: &Console,
+        problems: &mut Problems,
+    ) {
+        let doc = descriptor.options.iter().find(|d| d.level == Level::Connection && d.name.eq_ignore_ascii_case(key));
+        let referred = references::is_reference(text);
+        match references::resolve(text, base) {
+            Ok(value) => {
+                if doc.is_none_or(|d| d.is_secret()) {
+                    console.never_show(&value);
+                }
+                if doc.is_some_and(|d| d.is_secret()) && !referred {
+                    console.note(&format!(
+                        "'{key}' is a secret and stands {place} as plain text; ${{env:NAME}} or ${{file:PATH}} keeps it out of there"
+                    ));
+                }
+                self.options.insert(key, value);
             }
-            if doc.is_some_and(|d| d.is_secret()) && !referred {
-                console.note(&format!(
-                    "'{key}' is a secret and stands {place} as plain text; ${{env:NAME}} or ${{file:PATH}} keeps it out of there"
-                ));
+            Err(problem) => {
+                problems.add(format!("'{key}' {problem}"));
+                self.broken.push(key.to_owned());
             }
-            options.insert(key, value);
         }
-        Err(problem) => problems.add(format!("'{key}' {problem}")),
+    }
+
+    /// The options, checked each by itself.
+    fn check(self, descriptor: &SourceDescriptor, problems: &mut Problems) -> Options {
+        let known = |doc: &&OptionDoc| !self.broken.iter().any(|name| doc.is_named(name));
+        let docs: Vec<OptionDoc> = descriptor.options.iter().filter(known).copied().collect();
+        self.options.check(Level::Connection, &docs, problems);
+        self.options
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use lakeflow_connect::Error;
+use lakeflow_connect::{Error, Retrying};
 use lakeflow_sync::{Counts, Observer, TableReceipt};
 
 use super::View;
@@ -32,6 +32,8 @@ struct State {
     rows: u64,
     bytes: u64,
     began: Option<Instant>,
+    /// What is waited for, in words.
+    waits: String,
 }
 
 impl LineView {
@@ -87,7 +89,7 @@ impl State {
         let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         let behind = self.reached.values().min().and_then(|oldest| (now - *oldest).to_std().ok());
         format!(
-            "{} rows · {} · {} · {} of {} tables done · {}{}",
+            "{} rows · {} · {} · {} of {} tables done · {}{}{}",
             count(rows),
             bytes(size),
             rate(rows, elapsed),
@@ -95,6 +97,7 @@ impl State {
             self.tables,
             running.join(", "),
             behind.map_or_else(String::new, |behind| format!(" · {} behind", duration(behind))),
+            self.waits,
         )
     }
 }
@@ -151,11 +154,28 @@ impl View for LineView {
         self.above(|| self.console.print(&format!("  {table:widest$}  {}", style("failed").red())));
     }
 
+    fn retrying(&self, retrying: Option<Retrying>, reached: bool) {
+        let mut state = self.state();
+        let waits = waits(retrying, reached);
+        if state.waits != waits {
+            state.waits = waits;
+            self.refresh(&state);
+        }
+    }
+
     fn end(&self) {
         if let Some(line) = &self.line {
             line.finish_and_clear();
         }
     }
+}
+
+/// ` · no answer yet, try 3 of 6`
+fn waits(retrying: Option<Retrying>, reached: bool) -> String {
+    retrying.map_or_else(String::new, |Retrying { next, most }| {
+        let what = if reached { "asking again" } else { "no answer yet" };
+        format!(" · {what}, try {next} of {most}")
+    })
 }
 
 fn row(widest: usize, table: &str, cells: [&str; 5]) -> String {
@@ -176,6 +196,16 @@ mod tests {
         state.reached.insert("A".to_owned(), now - chrono::TimeDelta::minutes(130));
         state.reached.insert("B".to_owned(), now - chrono::TimeDelta::minutes(1));
         assert!(state.describe(now).ends_with(" · A · 2 h 10 min behind"), "{}", state.describe(now));
+    }
+
+    #[test]
+    fn what_is_waited_for_is_told_as_long_as_it_is() {
+        let third = Some(Retrying { next: 3, most: 6 });
+        assert_eq!(waits(third, false), " · no answer yet, try 3 of 6");
+        assert_eq!(waits(third, true), " · asking again, try 3 of 6");
+        assert_eq!(waits(None, true), "");
+        let state = State { waits: waits(third, false), ..State::default() };
+        assert!(state.describe(Utc::now()).ends_with(" · no answer yet, try 3 of 6"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Jobs, RunOutcome};
 use crate::{
-    memory,
+    files, memory,
     output::{Console, error_json},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn write(jobs: &Jobs, outcome: &RunOutcome, console: &Console) -> Res
         fs::rename(&unfinished, &path)
     };
     save().map_err(|why| {
-        Error::new(ErrorKind::Sink, format!("the receipt could not be written: {}", why.kind()))
+        Error::new(ErrorKind::Sink, format!("the receipt could not be written: {}", files::why(&why)))
             .with("file", path.display())
             .help("the tables are not affected")
     })?;

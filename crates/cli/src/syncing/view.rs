@@ -1,6 +1,6 @@
 //! Who watches a run.
 
-use lakeflow_connect::Error;
+use lakeflow_connect::{Error, Retrying};
 use lakeflow_sync::{Observer, TableReceipt};
 
 /// Sees tables begin and end, besides the progress in between.
@@ -20,6 +20,11 @@ pub(crate) trait View: Observer {
 
     /// A table failed; what was committed before stays.
     fn table_failed(&self, table: &str, error: &Error);
+
+    /// A request waits for its next try, or none does any more; `reached`: the source has answered before.
+    fn retrying(&self, retrying: Option<Retrying>, reached: bool) {
+        let _ = (retrying, reached);
+    }
 
     /// No more is to come.
     fn end(&self) {}

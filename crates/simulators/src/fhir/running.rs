@@ -35,7 +35,7 @@ impl Server {
         let known: Vec<String> = config.volumes.iter().map(|volume| volume.resource_type.clone()).collect();
         let service = Arc::new(Service::new(config, &main, other));
         if let Some(unknown) = known.iter().find(|name| service.store().number(name).is_none()) {
-            return Err(SimError::Config(format!("there are no examples of resource type `{unknown}`")));
+            return Err(SimError::Config(format!("there are no examples of resource type '{unknown}'")));
         }
         let handle = Handle::serve(
             bound,
@@ -195,7 +195,7 @@ impl RunningServer {
     fn write(&self, kind: &str, id: &str, content: Content, delay: Duration) -> Result<(), SimError> {
         let mut store = self.service.store();
         let Some(table) = store.number(kind) else {
-            return Err(SimError::Resource(format!("there are no examples of resource type `{kind}`")));
+            return Err(SimError::Resource(format!("there are no examples of resource type '{kind}'")));
         };
         store.write(Write { table, id: id.into(), content }, (!delay.is_zero()).then_some(delay));
         Ok(())

@@ -19,35 +19,35 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("personality", "comma list of named behaviours"),
     ("points", "number of generated points, for example 30000"),
     ("types", "comma list of point types, in turn, for example Float32,Digital"),
-    ("future-every", "every n-th point has events ahead of now"),
-    ("data-servers", "comma list of names; the points are spread over them"),
+    ("future_every", "every n-th point has events ahead of now"),
+    ("data_servers", "comma list of names; the points are spread over them"),
     ("density", "time between two events of a point, for example 1m or 10s; log-normal; or none"),
     ("days", "how many days of history there are"),
     ("ties", "events that share one instant, 1 to 200000"),
     ("rounding", "how instants become archive times: round, floor or ceil"),
-    ("bad-percent", "per cent of events that hold a system state"),
-    ("flag-percent", "per cent of events for each of questionable, substituted, annotated"),
-    ("discard-percent", "per cent of snapshots that compression throws away"),
+    ("bad_percent", "per cent of events that hold a system state"),
+    ("flag_percent", "per cent of events for each of questionable, substituted, annotated"),
+    ("discard_percent", "per cent of snapshots that compression throws away"),
     ("elements", "elements of the asset databases"),
-    ("event-frames", "event frames of the asset databases"),
-    ("event-frame-days", "days over which event frames are spread"),
-    ("tied-event-frames", "event frames that share one start"),
-    ("denied-objects", "true: some asset objects answer 403"),
+    ("event_frames", "event frames of the asset databases"),
+    ("event_frame_days", "days over which event frames are spread"),
+    ("tied_event_frames", "event frames that share one start"),
+    ("denied_objects", "true: some asset objects answer 403"),
     ("seed", "a number that decides everything random"),
     ("listen", "address and port, for example 127.0.0.1:8080; port 0 takes a free one"),
-    ("base-path", "path of the API, for example /piwebapi"),
+    ("base_path", "path of the API, for example /piwebapi"),
     ("clock", "an instant at which the clock stands, or an offset such as +3600 or -60 in seconds"),
-    ("zone-minutes", "minutes that the server's local time is east of UTC"),
-    ("latency-ms", "every reply is this late"),
-    ("default-count", "items of a page or stream when the client names no maxCount"),
-    ("max-items", "most items of one call; above it 400"),
-    ("max-body", "most bytes of a request body; above it 413"),
-    ("max-batch", "most sub-requests of a batch; above it 400"),
+    ("zone_minutes", "minutes that the server's local time is east of UTC"),
+    ("latency_ms", "every reply is this late"),
+    ("default_count", "items of a page or stream when the client names no maxCount"),
+    ("max_items", "most items of one call; above it 400"),
+    ("max_body", "most bytes of a request body; above it 413"),
+    ("max_batch", "most sub-requests of a batch; above it 400"),
     ("rate", "most requests per second and client; above it 429"),
     ("fault", "rules WHEN[@PATH]=FAULT separated by ;, for example every:7=cut-off;first:1=status:503:after:2"),
-    ("item-fault", "the same for the sub-requests of batches, for example nth:3@/recorded=status:502"),
+    ("item_fault", "the same for the sub-requests of batches, for example nth:3@/recorded=status:502"),
     ("auth", "none, basic:USER:PASSWORD, bearer:TOKEN or oidc:ID:SECRET"),
-    ("token-lifetime-seconds", "lifetime of tokens; give it after auth"),
+    ("token_lifetime_seconds", "lifetime of tokens; give it after auth"),
 ];
 
 impl Config {
@@ -56,11 +56,11 @@ impl Config {
     /// # Errors
     /// When there is no such option, or the value makes no sense for it.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SimError> {
-        let wrong = |what: &str| SimError::Config(format!("option {name}: `{value}` is {what}"));
+        let wrong = |what: &str| SimError::Config(format!("option {name}: '{value}' is {what}"));
         let number = || value.parse::<u32>().map_err(|_| wrong("no number"));
         let size = || value.parse::<usize>().ok().filter(|size| *size > 0).ok_or_else(|| wrong("no number above 0"));
         let percent = || value.parse::<u8>().ok().filter(|n| *n <= 100).ok_or_else(|| wrong("no percentage"));
-        match name {
+        match settings::name(name).as_str() {
             "personality" => {
                 for name in settings::words(value, ',') {
                     self.add_personality(name)?;
@@ -72,8 +72,8 @@ impl Config {
                     .map(|word| PointType::parse(word).ok_or_else(|| wrong("no list of types")));
                 self.types = types.collect::<Result<_, _>>()?;
             }
-            "future-every" => self.future_every = Some(number()?),
-            "data-servers" => self.data_servers = settings::words(value, ',').map(str::to_owned).collect(),
+            "future_every" => self.future_every = Some(number()?),
+            "data_servers" => self.data_servers = settings::words(value, ',').map(str::to_owned).collect(),
             "density" => self.archive.density = density(value).ok_or_else(|| wrong("no density"))?,
             "days" => self.archive.history = Duration::from_secs(u64::from(number()?) * 86_400),
             "ties" => {
@@ -88,26 +88,26 @@ impl Config {
                     _ => return Err(wrong("none of round, floor, ceil")),
                 }
             }
-            "bad-percent" => self.archive.bad_percent = percent()?,
-            "flag-percent" => self.archive.flag_percent = percent()?,
-            "discard-percent" => self.archive.discard_percent = percent()?,
+            "bad_percent" => self.archive.bad_percent = percent()?,
+            "flag_percent" => self.archive.flag_percent = percent()?,
+            "discard_percent" => self.archive.discard_percent = percent()?,
             "seed" => self.seed = value.parse().map_err(|_| wrong("no number"))?,
             "listen" => self.address = value.parse().map_err(|_| wrong("no address and port"))?,
-            "base-path" => self.base_path = settings::base_path(value),
+            "base_path" => self.base_path = settings::base_path(value),
             "clock" => {
                 self.clock = settings::clock(value).ok_or_else(|| wrong("no instant and no offset in seconds"))?;
             }
-            "zone-minutes" => self.zone_minutes = value.parse().map_err(|_| wrong("no number"))?,
-            "latency-ms" => self.latency = Duration::from_millis(u64::from(number()?)),
-            "default-count" => self.limits.default_count = size()?,
-            "max-items" => self.limits.max_items = size()?,
-            "max-body" => self.limits.max_body = size()?,
-            "max-batch" => self.limits.max_batch = Some(size()?),
+            "zone_minutes" => self.zone_minutes = value.parse().map_err(|_| wrong("no number"))?,
+            "latency_ms" => self.latency = Duration::from_millis(u64::from(number()?)),
+            "default_count" => self.limits.default_count = size()?,
+            "max_items" => self.limits.max_items = size()?,
+            "max_body" => self.limits.max_body = size()?,
+            "max_batch" => self.limits.max_batch = Some(size()?),
             "rate" => self.limits.rate = Some(number()?),
             "fault" => self.faults.extend(settings::fault_rules(value)?),
-            "item-fault" => self.item_faults.extend(settings::fault_rules(value)?),
+            "item_fault" => self.item_faults.extend(settings::fault_rules(value)?),
             "auth" => self.auth = auth(value).map_err(|what| SimError::Config(format!("option auth: {what}")))?,
-            "token-lifetime-seconds" => match &mut self.auth {
+            "token_lifetime_seconds" => match &mut self.auth {
                 Auth::OpenId(tokens) => tokens.lifetime = Duration::from_secs(u64::from(number()?)),
                 _ => return Err(wrong("only of use after an auth with tokens")),
             },

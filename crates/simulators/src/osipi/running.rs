@@ -169,7 +169,7 @@ impl RunningServer {
     pub fn server_web_id(&self, name: &str, spelling: Spelling) -> Result<String, SimError> {
         let world = self.world();
         let place = world.server_by_name(name).and_then(|place| world.servers.get(place));
-        let server = place.ok_or_else(|| SimError::Resource(format!("there is no data server `{name}`")))?;
+        let server = place.ok_or_else(|| SimError::Resource(format!("there is no data server '{name}'")))?;
         Ok(encode(Kind::DataServer, spelling, &[server.id], None, &format!(r"\\{}", server.name)))
     }
 
@@ -222,7 +222,7 @@ impl RunningServer {
         let mut world = self.world();
         let place = world.server_by_name(server);
         let found = place.and_then(|place| world.servers.get_mut(place));
-        found.ok_or_else(|| SimError::Resource(format!("there is no data server `{server}`")))?.alive = alive;
+        found.ok_or_else(|| SimError::Resource(format!("there is no data server '{server}'")))?.alive = alive;
         Ok(())
     }
 
@@ -256,5 +256,5 @@ fn find(points: &[Point], name: &str) -> Result<usize, SimError> {
 }
 
 fn unknown(point: &str) -> SimError {
-    SimError::Resource(format!("there is no point `{point}`"))
+    SimError::Resource(format!("there is no point '{point}'"))
 }
