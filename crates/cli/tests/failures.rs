@@ -136,6 +136,14 @@ fn a_check_says_connected_only_when_something_that_speaks_fhir_answered() {
 }
 
 #[test]
+fn a_source_that_never_says_what_it_is_is_connected_when_its_table_can_be_read() {
+    let words = ["check", "--source", "lancedb", "--option", "uri=http://127.0.0.1:9", "--option", "max_retries=0"];
+    let run = lakeflow(words.iter().chain(&["--table", "notes"]));
+    assert_fails(&run, 4, "could not connect");
+    assert!(run.out.contains("lancedb: no connection") && !run.out.contains("connected"), "{}", run.out);
+}
+
+#[test]
 fn a_server_that_does_not_say_what_it_is_is_connected_when_a_table_can_be_read() {
     let source = Source::with(&[("Patient", 3)]);
     source.server.faults().add("always@/metadata=status:403".parse().unwrap());

@@ -1,7 +1,9 @@
 //! `lakeflow check`: connects, tries every table, and says what to do about problems.
 
 use futures::{StreamExt, future::join_all};
-use lakeflow_connect::{Error, LakeflowConnect, ReadEvent, ReadRequest, Registry, Result, TableMetadata, TableRef};
+use lakeflow_connect::{
+    Error, ErrorKind, LakeflowConnect, ReadEvent, ReadRequest, Registry, Result, TableMetadata, TableRef,
+};
 use serde_json::{Map, Value, json};
 
 use super::run::Connected;
@@ -28,8 +30,15 @@ pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console)
         Err(error) => return Err(not_connected(&connected, described.err().unwrap_or(error), console)),
     };
     // A source that does not say what it is may still be read: its first table tells.
-    let (first, rest) = refs.split_at(usize::from(described.is_err()).min(refs.len()));
+    let says = described.as_ref().is_ok_and(|facts| !facts.is_empty());
+    let (first, rest) = refs.split_at(usize::from(!says).min(refs.len()));
     let mut outcomes = join_all(first.iter().map(|table| probe(connector, table))).await;
+    if described.is_ok()
+        && outcomes.first().is_some_and(|outcome| outcome.as_ref().is_err_and(is_of_connection))
+        && let Some(Err(error)) = outcomes.pop()
+    {
+        return Err(not_connected(&connected, error, console));
+    }
     let facts = match (described, first.first().zip(outcomes.first())) {
         (Ok(facts), _) => facts,
         (Err(error), Some((_, Ok(_)))) => vec![("what it is".to_owned(), format!("not told: {}", error.message()))],
@@ -52,6 +61,11 @@ pub(super) async fn run(args: &ReadArgs, registry: &Registry, console: &Console)
 
     let failures: Vec<u8> = outcomes.iter().filter_map(|o| o.as_ref().err()).map(exit::of).collect();
     Ok(exit::of_tables(outcomes.len() - failures.len(), &failures))
+}
+
+/// Whether what keeps a table from being read is likely to keep all of them.
+fn is_of_connection(error: &Error) -> bool {
+    matches!(exit::of(error), exit::ACCESS | exit::UNAVAILABLE) || error.kind() == ErrorKind::Protocol
 }
 
 /// Says on standard output that there is no connection; the error, for standard error, says why.
