@@ -5,7 +5,6 @@ mod docs;
 mod table;
 mod times;
 
-#[cfg(not(feature = "kerberos"))]
 pub(super) use connection::{AuthType, Connection, OauthClientAuth};
 pub(super) use docs::OPTIONS;
 pub(super) use table::{ChangeCapture, Compat, OnTagError, SnapshotPolicy, TableOptions, Traversal};
