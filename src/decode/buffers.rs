@@ -130,7 +130,7 @@ impl Offsets {
     /// Ends the next row's part.
     #[inline]
     pub(crate) fn push(&mut self, end: usize) -> Step {
-        self.ends.push(i32::try_from(end).map_err(|_| Fault::Full)?);
+        self.ends.push(i32::try_from(end).map_err(|_| Fault::full())?);
         self.rows.push();
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Verbatim {
     /// Sets the value of row `at`; what was written there or after it is gone.
     pub(super) fn put(&mut self, at: usize, text: &str) -> Step {
         if i32::try_from(self.0.values_slice().len() + text.len()).is_err() {
-            return Err(Fault::Full);
+            return Err(Fault::full());
         }
         self.cut(at);
         self.0.append_nulls(at - self.0.len());
@@ -314,7 +314,7 @@ mod tests {
     fn a_column_is_full_at_two_gibibytes() {
         let mut offsets = Offsets::default();
         offsets.push(i32::MAX as usize).unwrap();
-        assert!(matches!(offsets.push(i32::MAX as usize + 1), Err(Fault::Full)));
+        assert!(offsets.push(i32::MAX as usize + 1).is_err_and(|fault| matches!(*fault, Fault::Full)));
         assert_eq!(offsets.len(), 1);
     }
 

@@ -34,7 +34,7 @@ fn scalar<'a>(s: &mut Scanner<'a>) -> Step<Scalar<'a>> {
     match s.next_byte() {
         b'"' => {
             let raw = s.raw_string()?;
-            Ok(Scalar::Text(s.unescaped(raw).ok_or(Fault::Value(Found::HalfPair))?))
+            Ok(Scalar::Text(s.unescaped(raw).ok_or_else(|| Fault::value(Found::HalfPair))?))
         }
         b't' | b'f' => Ok(Scalar::Boolean(s.boolean()?)),
         b'-' | b'0'..=b'9' => Ok(Scalar::Number(s.number()?)),
@@ -44,28 +44,30 @@ fn scalar<'a>(s: &mut Scanner<'a>) -> Step<Scalar<'a>> {
 
 /// The fault for the value that comes next.
 #[cold]
-pub(super) fn wrong_kind(s: &mut Scanner) -> Fault {
+pub(super) fn wrong_kind(s: &mut Scanner) -> Box<Fault> {
     match s.peek() {
-        Ok(kind) => Fault::Value(Found::Kind(kind)),
-        Err(error) => Fault::Text(error),
+        Ok(kind) => Fault::value(Found::Kind(kind)),
+        Err(error) => error.into(),
     }
 }
 
 fn value<T>(result: Result<T, Found>) -> Step<T> {
-    result.map_err(Fault::Value)
+    result.map_err(Fault::value)
 }
 
-/// Text: strings unescaped, numbers and booleans as they stand.
+/// Text of the string that starts here, unescaped.
 #[inline]
-pub(super) fn text(s: &mut Scanner, column: &mut Varying, at: usize) -> Step {
-    if s.next_byte() == b'"' {
-        let raw = s.raw_string()?;
-        if !raw.escaped {
-            return column.put_part(at, s.bytes(), raw.start..raw.end);
-        }
-        let text = s.unescaped(raw).ok_or(Fault::Value(Found::HalfPair))?;
-        return column.put(at, text.as_bytes());
+pub(super) fn string(s: &mut Scanner, column: &mut Varying, at: usize) -> Step {
+    let raw = s.raw_string()?;
+    if !raw.escaped {
+        return column.put_part(at, s.bytes(), raw.start..raw.end);
     }
+    let text = s.unescaped(raw).ok_or_else(|| Fault::value(Found::HalfPair))?;
+    column.put(at, text.as_bytes())
+}
+
+/// Text of any scalar: numbers and booleans as they stand.
+pub(super) fn text(s: &mut Scanner, column: &mut Varying, at: usize) -> Step {
     match scalar(s)? {
         Scalar::Number(text) => column.put(at, text.as_bytes()),
         Scalar::Boolean(true) => column.put(at, b"true"),
@@ -123,7 +125,7 @@ pub(super) fn double(s: &mut Scanner) -> Step<f64> {
     match scalar(s)? {
         Scalar::Number(text) => value(number::double(text, false)),
         Scalar::Text(text) => value(number::double(text.trim_ascii(), true)),
-        Scalar::Boolean(_) => Err(Fault::Value(Found::Kind(super::Kind::Boolean))),
+        Scalar::Boolean(_) => Err(Fault::value(Found::Kind(super::Kind::Boolean))),
     }
 }
 
@@ -131,7 +133,7 @@ pub(super) fn float(s: &mut Scanner) -> Step<f32> {
     match scalar(s)? {
         Scalar::Number(text) => value(number::float(text, false)),
         Scalar::Text(text) => value(number::float(text.trim_ascii(), true)),
-        Scalar::Boolean(_) => Err(Fault::Value(Found::Kind(super::Kind::Boolean))),
+        Scalar::Boolean(_) => Err(Fault::value(Found::Kind(super::Kind::Boolean))),
     }
 }
 
@@ -140,7 +142,7 @@ pub(super) fn decimal(s: &mut Scanner, precision: u8, scale: i8) -> Step<i128> {
     match scalar(s)? {
         Scalar::Number(text) => scaled(text),
         Scalar::Text(text) => scaled(text.trim_ascii()),
-        Scalar::Boolean(_) => Err(Fault::Value(Found::Kind(super::Kind::Boolean))),
+        Scalar::Boolean(_) => Err(Fault::value(Found::Kind(super::Kind::Boolean))),
     }
 }
 
@@ -157,15 +159,15 @@ pub(super) fn boolean(s: &mut Scanner) -> Step<bool> {
     } else if is_one_of(&["false", "f", "no", "n", "0"]) {
         Ok(false)
     } else {
-        Err(Fault::Value(Found::Text))
+        Err(Fault::value(Found::Text))
     }
 }
 
 pub(super) fn date(s: &mut Scanner, partial: PartialDates) -> Step<i32> {
     match scalar(s)? {
         Scalar::Text(text) => value(time::date(text.trim_ascii(), partial)),
-        Scalar::Number(_) => Err(Fault::Value(Found::Kind(super::Kind::Number))),
-        Scalar::Boolean(_) => Err(Fault::Value(Found::Kind(super::Kind::Boolean))),
+        Scalar::Number(_) => Err(Fault::value(Found::Kind(super::Kind::Number))),
+        Scalar::Boolean(_) => Err(Fault::value(Found::Kind(super::Kind::Boolean))),
     }
 }
 
@@ -173,8 +175,8 @@ pub(super) fn timestamp(s: &mut Scanner, zone: Zone, partial: PartialDates) -> S
     match scalar(s)? {
         Scalar::Text(text) => value(time::timestamp(text.trim_ascii(), zone, partial)),
         Scalar::Number(text) if zone == Zone::Utc => value(time::epoch_seconds(text)),
-        Scalar::Number(_) => Err(Fault::Value(Found::Kind(super::Kind::Number))),
-        Scalar::Boolean(_) => Err(Fault::Value(Found::Kind(super::Kind::Boolean))),
+        Scalar::Number(_) => Err(Fault::value(Found::Kind(super::Kind::Number))),
+        Scalar::Boolean(_) => Err(Fault::value(Found::Kind(super::Kind::Boolean))),
     }
 }
 
@@ -183,10 +185,10 @@ pub(super) fn binary(s: &mut Scanner, out: &mut Vec<u8>) -> Step {
     if s.next_byte() != b'"' {
         return Err(wrong_kind(s));
     }
-    let Scalar::Text(text) = scalar(s)? else { return Err(Fault::Value(Found::Text)) };
+    let Scalar::Text(text) = scalar(s)? else { return Err(Fault::value(Found::Text)) };
     let mut text = Cow::Borrowed(text.as_bytes());
     if text.iter().any(u8::is_ascii_whitespace) {
         text.to_mut().retain(|b| !b.is_ascii_whitespace());
     }
-    BASE64.decode_vec(text, out).map_err(|_| Fault::Value(Found::Text))
+    BASE64.decode_vec(text, out).map_err(|_| Fault::value(Found::Text))
 }

@@ -140,7 +140,7 @@ impl Decoder {
         let row = self.rows();
         let Err(fault) = self.root.read_record(row, scanner) else { return Ok(Ok(())) };
         self.root.cut(row);
-        match fault {
+        match *fault {
             Fault::Text(error) => Err(error.with("table", &self.names.table)),
             Fault::Full => {
                 scanner.reset(mark);
@@ -153,7 +153,7 @@ impl Decoder {
                 scanner.reset(mark);
                 let byte = scanner.position();
                 let record = scanner.skip()?;
-                Ok(Err(self.row_error(*misfit, record, byte)))
+                Ok(Err(self.row_error(misfit, record, byte)))
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::kind::Kind;
 use crate::error::Error;
 
-pub(crate) type Step<T = ()> = Result<T, Fault>;
+/// A fault is behind a pointer, so that a step without one costs no more than a look at a register.
+pub(crate) type Step<T = ()> = Result<T, Box<Fault>>;
 
 /// Why reading stopped.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub(crate) enum Fault {
     /// A value does not fit; its column is not known yet.
     Value(Found),
     /// A value does not fit its column.
-    Row(Box<Misfit>),
+    Row(Misfit),
     /// A column holds as much as it can.
     Full,
 }
@@ -66,31 +67,42 @@ impl Found {
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for Box<Fault> {
+    #[cold]
     fn from(error: Error) -> Self {
-        Self::Text(error)
+        Self::new(Fault::Text(error))
     }
 }
 
 impl Fault {
     #[cold]
-    pub(crate) fn misfit(expected: impl Into<String>, found: Found) -> Self {
-        Self::Row(Box::new(Misfit { path: Vec::new(), expected: expected.into(), found }))
+    pub(crate) fn misfit(expected: impl Into<String>, found: Found) -> Box<Self> {
+        Box::new(Self::Row(Misfit { path: Vec::new(), expected: expected.into(), found }))
+    }
+
+    #[cold]
+    pub(crate) fn value(found: Found) -> Box<Self> {
+        Box::new(Self::Value(found))
+    }
+
+    #[cold]
+    pub(crate) fn full() -> Box<Self> {
+        Box::new(Self::Full)
     }
 
     /// Names the expected type, when it is not known yet.
     #[cold]
-    pub(crate) fn expecting(self, expected: impl FnOnce() -> String) -> Self {
-        match self {
+    pub(crate) fn expecting(self: Box<Self>, expected: impl FnOnce() -> String) -> Box<Self> {
+        match *self {
             Self::Value(found) => Self::misfit(expected(), found),
-            other => other,
+            _ => self,
         }
     }
 
     /// Names the field around the value.
     #[cold]
-    pub(crate) fn within(mut self, field: &str) -> Self {
-        if let Self::Row(misfit) = &mut self {
+    pub(crate) fn within(mut self: Box<Self>, field: &str) -> Box<Self> {
+        if let Self::Row(misfit) = &mut *self {
             misfit.path.push(field.to_owned());
         }
         self

@@ -143,6 +143,20 @@ impl KeyTable {
         Hint { place: self.first.get(), noted: &self.first }
     }
 
+    /// After a value: reads a comma and the key that came next the last time, when that is what stands here.
+    #[inline]
+    pub(super) fn follow<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Option<usize> {
+        let key = self.keys.get(hint.place as usize)?;
+        let text = s.bytes().get(s.position()..)?.strip_prefix(b",\"")?;
+        if !key.begins(text) {
+            return None;
+        }
+        s.advance_to(s.position() + 2 + key.len);
+        let place = hint.place as usize;
+        *hint = Hint { place: key.next.get(), noted: &key.next };
+        Some(place)
+    }
+
     /// Reads the key that starts here with its colon; its place among the names when it is known.
     #[inline]
     pub(super) fn read<'a>(&'a self, s: &mut Scanner, hint: &mut Hint<'a>) -> Result<Option<usize>> {

@@ -18,7 +18,7 @@ pub(super) struct Frame<'a> {
 impl Frame<'_> {
     #[inline]
     fn column(&mut self, index: u32) -> Step<&mut Column> {
-        self.columns.get_mut(index as usize).ok_or(Fault::Full)
+        self.columns.get_mut(index as usize).ok_or_else(Fault::full)
     }
 
     /// Forgets what an earlier member of the same name wrote: the last one wins.
@@ -119,16 +119,24 @@ impl ObjectPlan {
     /// Reads the object that comes next; whether it had any member.
     pub(super) fn run(&self, s: &mut Scanner, frame: &mut Frame) -> Step<bool> {
         s.enter_object()?;
-        let mut any = false;
+        if !s.next_member()? {
+            return Ok(false);
+        }
         let mut hint = self.keys.first_hint();
-        while s.next_member()? {
-            any = true;
-            match self.keys.read(s, &mut hint)?.and_then(|i| self.members.get(i)) {
+        let mut place = self.keys.read(s, &mut hint)?;
+        loop {
+            match place.and_then(|place| self.members.get(place)) {
                 Some(actions) => run_all(actions, s, frame)?,
                 None => s.skip_value()?,
             }
+            place = self.keys.follow(s, &mut hint);
+            if place.is_none() {
+                if !s.next_member()? {
+                    return Ok(true);
+                }
+                place = self.keys.read(s, &mut hint)?;
+            }
         }
-        Ok(any)
     }
 
     fn run_at(&self, s: &mut Scanner, frame: &mut Frame) -> Step {

@@ -23,39 +23,58 @@ fn special(word: u64) -> u64 {
 /// The first byte at or after `at` that is a quote, a backslash or a control character; the length when there is none.
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
-    let (Some(first), Some(second)) = (word_at(bytes, at), word_at(bytes, at + 8)) else {
-        return plain_end_bytewise(bytes, at);
-    };
-    let (first, second) = (special(first), special(second));
-    if first != 0 {
-        at + (first.trailing_zeros() / 8) as usize
-    } else if second != 0 {
-        at + 8 + (second.trailing_zeros() / 8) as usize
-    } else {
-        plain_end_far(bytes, at + 16)
+    match chunk_at::<32>(bytes, at).map(special_of_32) {
+        Some(0) => plain_end_far(bytes, at + 32),
+        Some(hits) => at + hits.trailing_zeros() as usize,
+        None => plain_end_bytewise(bytes, at),
     }
 }
 
-/// As [`plain_end`], for text that is longer than most: thirty-two bytes at a time.
+/// As [`plain_end`], for text that is longer than most: sixty-four bytes at a time.
 #[inline(never)]
 fn plain_end_far(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
-        let (low, high) = chunk.split_at(16);
-        let (low, high) = (special_of_16(low), special_of_16(high));
-        if (low | high).to_bitmask() != 0 {
-            return at + (low.to_bitmask() | high.to_bitmask() << 16).trailing_zeros() as usize;
+    while let Some(chunk) = chunk_at::<64>(bytes, at) {
+        let (low, high) = chunk.split_at(32);
+        let (low, high) = (special_halves(low), special_halves(high));
+        if (low.0 | low.1 | high.0 | high.1).to_bitmask() != 0 {
+            let hits = u64::from(bits(low)) | u64::from(bits(high)) << 32;
+            return at + hits.trailing_zeros() as usize;
         }
-        at += 32;
+        at += 64;
     }
     plain_end_bytewise(bytes, at)
+}
+
+#[inline(always)]
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// One bit for each byte that is a quote, a backslash or a control character.
+#[inline(always)]
+fn special_of_32(chunk: &[u8; 32]) -> u32 {
+    bits(special_halves(chunk))
+}
+
+#[inline(always)]
+fn special_halves(chunk: &[u8]) -> (u8x16, u8x16) {
+    let (low, high) = chunk.split_at(16);
+    (special_of_16(low), special_of_16(high))
+}
+
+#[inline(always)]
+fn bits((low, high): (u8x16, u8x16)) -> u32 {
+    low.to_bitmask() | high.to_bitmask() << 16
 }
 
 /// All bits of each byte that is a quote, a backslash or a control character.
 #[inline(always)]
 fn special_of_16(bytes: &[u8]) -> u8x16 {
     let bytes = u8x16::new(bytes.first_chunk().copied().unwrap_or_default());
-    let is_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-    bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | is_control
+    // Flipping bit 1 moves the quote next to the control characters and the blank away from them.
+    let flipped = bytes ^ u8x16::splat(2);
+    let quote_or_control = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
+    quote_or_control | bytes.simd_eq(u8x16::splat(b'\\'))
 }
 
 /// A key of up to 14 bytes without escapes that begins after its quote: its bytes, its quote and its colon, with zeros
