@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example read_fhir -- arrow BASE_URL TABLE [OPTION=VALUE ...]` reads into Arrow batches and drops
 //! them; `bytes BASE_URL TABLE PAGE_SIZE` fetches pages and drops them undecoded, which is the most a reader over the same
-//! socket can reach. Each prints one JSON line.
+//! socket can reach. Both run on one thread. Each prints one JSON line.
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, fs, time::Instant};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let started = Instant::now();

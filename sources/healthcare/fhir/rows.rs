@@ -1,13 +1,11 @@
 //! From the resources of a page to the rows of a table: which ones belong, which were here before.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use ahash::RandomState;
 use arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
 use bytes::Bytes;
+use indexmap::IndexMap;
 
 use super::{
     bundle::{Envelope, Header, Mode, Page},
@@ -30,7 +28,8 @@ pub(super) struct Rows {
     bad_rows: BadRows,
     overlap: Arc<Overlap>,
     envelope: Arc<Envelope>,
-    known: HashMap<Hash, Known, RandomState>,
+    /// In the order in which they were seen: a new one is looked for in a small index, and put behind the last.
+    known: IndexMap<Hash, Known, RandomState>,
     most_known: usize,
     /// What this walk has seen beyond `most_known`.
     counted: HashSet<u64>,
@@ -107,7 +106,7 @@ impl Rows {
             bad_rows,
             overlap,
             envelope: Arc::new(Envelope::new()),
-            known: HashMap::default(),
+            known: IndexMap::default(),
             most_known: MOST_KNOWN,
             counted: HashSet::new(),
             walk_number: 0,
@@ -354,7 +353,8 @@ impl Rows {
 
     /// Whether enough has gathered for a batch.
     pub(super) fn is_full(&self) -> bool {
-        const ROWS: usize = 1024;
+        // Pages are of round numbers, and a batch ends with a page.
+        const ROWS: usize = 1000;
         const BYTES: usize = 4 << 20;
         let quarantined: usize = self.quarantined.iter().map(|row| row.record.len()).sum();
         let rows = self.decoder.rows().max(self.quarantined.len());
