@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Windows being read at a time; their rows are still sent in order.
-const WINDOWS_AT_A_TIME: usize = 3;
+const WINDOWS_AT_A_TIME: usize = 2;
 
 /// Requests that a plan makes of one, about.
 const PLANNED_PARTS: u64 = 16;
