@@ -119,6 +119,7 @@ impl Column {
     }
 
     /// As [`Column::read`], for what is neither a string for a text nor `null`.
+    #[inline(never)]
     fn read_value(&mut self, at: usize, s: &mut Scanner) -> Step {
         match self {
             Self::Text(c) => cast::text(s, c, at),

@@ -69,4 +69,6 @@ pub use path::FieldSource;
 pub use row_error::RowError;
 pub use scanner::Scanner;
 pub use shape::Shape;
+#[cfg(feature = "fhir")]
+pub(crate) use time::instant_nanos;
 pub use write::arrow_to_json;

@@ -3,21 +3,11 @@
 use wide::u8x16;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Eight bytes from `at` on, where there are as many.
 #[inline]
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk::<8>().map(|c| u64::from_le_bytes(*c))
-}
-
-/// The high bit of each byte that is a quote, a backslash or a control character, exact up to the lowest hit.
-#[inline]
-fn special(word: u64) -> u64 {
-    // Flipping bit 1 moves the quote next to the control characters and the blank away from them.
-    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-    (quote_or_control | backslash) & !word & HIGHS
 }
 
 /// The first byte at or after `at` that is a quote, a backslash or a control character; the length when there is none.
@@ -83,8 +73,7 @@ fn special_of_16(bytes: &[u8]) -> u8x16 {
 pub(super) fn short_key(text: &[u8]) -> Option<(u128, usize)> {
     let chunk = text.first_chunk::<16>()?;
     let word = u128::from_le_bytes(*chunk);
-    let (low, high) = (special(word as u64), special((word >> 64) as u64));
-    let at = if low != 0 { low.trailing_zeros() } else { 64 + high.trailing_zeros() } / 8;
+    let at = special_of_16(chunk).to_bitmask().trailing_zeros();
     let is_key = at <= 14 && (word >> (8 * at)) as u16 == u16::from_le_bytes(*b"\":");
     is_key.then(|| (word & (u128::MAX >> (112 - 8 * at)), at as usize + 2))
 }

@@ -95,22 +95,63 @@ pub(super) fn date(text: &str, partial: PartialDates) -> Result<i32, Found> {
 /// Microseconds since the epoch.
 pub(super) fn timestamp(text: &str, zone: Zone, partial: PartialDates) -> Result<i64, Found> {
     let mut r = Reader { bytes: text.as_bytes(), at: 0 };
-    let (days, _) = date_part(&mut r).ok_or(Found::Text)?;
-    if r.done() {
-        return match partial {
-            PartialDates::Reject => Err(Found::PartialDate),
-            PartialDates::FirstInstant => Ok(days * DAY * MICROS),
-        };
-    }
-    let (seconds, micros) = time_part(&mut r).ok_or(Found::Text)?;
+    let (seconds, nanos) = match whole_seconds(&mut r) {
+        Some(seconds) => (seconds, fraction_part(&mut r).ok_or(Found::Text)?),
+        None => {
+            let (days, _) = date_part(&mut r).ok_or(Found::Text)?;
+            if r.done() {
+                return match partial {
+                    PartialDates::Reject => Err(Found::PartialDate),
+                    PartialDates::FirstInstant => Ok(days * DAY * MICROS),
+                };
+            }
+            let (seconds, nanos) = time_part(&mut r).ok_or(Found::Text)?;
+            (days * DAY + seconds, nanos)
+        }
+    };
     let offset = match zone_part(&mut r).ok_or(Found::Text)? {
         Some(_) if zone == Zone::None => return Err(Found::Zone),
         offset => offset.unwrap_or(0),
     };
-    Ok((days * DAY + seconds - offset) * MICROS + micros)
+    Ok((seconds - offset) * MICROS + nanos / 1000)
 }
 
-/// Seconds of the day and microseconds: digits past the sixth are dropped, which is towards the past.
+/// Seconds since the epoch where nearly all texts begin with them: `YYYY-MM-DDThh:mm:ss`. Reads nothing of others.
+fn whole_seconds(r: &mut Reader) -> Option<i64> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1] =
+        *r.bytes.get(r.at..)?.first_chunk::<19>()?
+    else {
+        return None;
+    };
+    let digits = [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1].map(|b| b.wrapping_sub(b'0'));
+    if digits.iter().any(|digit| *digit > 9) {
+        return None;
+    }
+    let [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1] = digits.map(i64::from);
+    let days = days(y0 * 1000 + y1 * 100 + y2 * 10 + y3, m0 * 10 + m1, d0 * 10 + d1)?;
+    let seconds = of_day(h0 * 10 + h1, n0 * 10 + n1, s0 * 10 + s1)?;
+    r.at += 19;
+    Some(days * DAY + seconds)
+}
+
+/// Nanoseconds since the epoch of a whole date with a time of day and a zone.
+#[cfg(feature = "fhir")]
+pub(crate) fn instant_nanos(text: &str) -> Option<i128> {
+    const NANOS: i128 = 1_000_000_000;
+    let mut r = Reader { bytes: text.as_bytes(), at: 0 };
+    let (seconds, nanos) = match whole_seconds(&mut r) {
+        Some(seconds) => (seconds, fraction_part(&mut r)?),
+        None => {
+            let (days, _) = date_part(&mut r)?;
+            let (seconds, nanos) = time_part(&mut r)?;
+            (days * DAY + seconds, nanos)
+        }
+    };
+    let offset = zone_part(&mut r)??;
+    Some(i128::from(seconds - offset) * NANOS + i128::from(nanos))
+}
+
+/// Seconds of the day and nanoseconds: digits past the ninth are dropped, which is towards the past.
 fn time_part(r: &mut Reader) -> Option<(i64, i64)> {
     if !matches!(r.peek(), b'T' | b't' | b' ') {
         return None;
@@ -120,27 +161,29 @@ fn time_part(r: &mut Reader) -> Option<(i64, i64)> {
     r.take(b':')?;
     let minute = r.number(2)?;
     let mut second = 0;
-    let mut micros = 0;
+    let mut nanos = 0;
     if r.take(b':').is_some() {
         second = r.number(2)?;
-        if r.take(b'.').is_some() {
-            micros = fraction(r)?;
-        }
+        nanos = fraction_part(r)?;
     }
-    // 60 is a leap second: the clock's next second.
-    (hour < 24 && minute < 60 && second <= 60).then_some((hour * 3600 + minute * 60 + second, micros))
+    Some((of_day(hour, minute, second)?, nanos))
 }
 
-fn fraction(r: &mut Reader) -> Option<i64> {
-    let mut micros = 0;
-    let mut unit = MICROS / 10;
-    let start = r.at;
-    while r.peek().is_ascii_digit() {
-        micros += unit * i64::from(r.peek() - b'0');
-        unit /= 10;
-        r.at += 1;
+/// Seconds of the day. 60 is a leap second: the clock's next second.
+fn of_day(hour: i64, minute: i64, second: i64) -> Option<i64> {
+    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// Nanoseconds, when a point follows.
+fn fraction_part(r: &mut Reader) -> Option<i64> {
+    const UNITS: [i64; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
+    if r.take(b'.').is_none() {
+        return Some(0);
     }
-    (r.at > start).then_some(micros)
+    let rest = r.bytes.get(r.at..)?;
+    let digits = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+    r.at += digits;
+    (digits > 0).then(|| rest.iter().take(digits).zip(UNITS).map(|(b, unit)| unit * i64::from(b - b'0')).sum())
 }
 
 /// Seconds east of Greenwich; the inner `None` when no zone is given.

@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::decode::instant_nanos;
+
 /// Nanoseconds since the epoch, UTC: what `meta.lastUpdated` is compared as, never as text.
 ///
 /// Aligned to eight bytes: an enum around sixteen has a tag of sixteen, which is written in halves and read whole, and
@@ -25,9 +27,9 @@ impl Instant {
     /// 2200-01-01: later than anything that a server has stamped.
     pub(super) const FAR_FUTURE: Self = Self(7_258_118_400 * SECOND);
 
-    /// Reads an instant with any zone and any number of fraction digits; `None` when it is not one.
+    /// Reads an instant with any zone and any number of fraction digits, seconds left out or not; `None` when it is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|t| Self::from(t.to_utc()))
+        instant_nanos(text).map(Self)
     }
 
     /// The last multiple of `step` at or before this instant.
@@ -125,6 +127,8 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(text: &str) -> Instant {
@@ -148,6 +152,17 @@ mod tests {
     fn what_is_not_an_instant_is_none() {
         for text in ["", "2024", "2024-01-01", "2024-01-01T00:00:00", "2024-13-01T00:00:00Z", "yesterday"] {
             assert_eq!(Instant::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_is_read_as_it_was_written(
+            seconds in -62_135_510_400i64..253_402_214_400, nanos in 0u32..1_000_000_000, minutes in -840i32..=840,
+        ) {
+            let time = DateTime::from_timestamp(seconds, nanos).unwrap();
+            let zone = chrono::FixedOffset::east_opt(minutes * 60).unwrap();
+            prop_assert_eq!(at(&time.with_timezone(&zone).to_rfc3339()), Instant::from(time));
         }
     }
 
