@@ -42,7 +42,7 @@ mod decoder;
 mod fault;
 mod keys;
 mod kind;
-#[cfg(any(feature = "fhir", feature = "osipi"))]
+#[cfg(feature = "fhir")]
 mod members;
 mod nested;
 mod number;
@@ -63,7 +63,7 @@ mod write;
 pub(crate) use buffers::{Fixed, Varying};
 pub use decoder::{DecodeOptions, Decoder, PartialDates};
 pub use kind::Kind;
-#[cfg(any(feature = "fhir", feature = "osipi"))]
+#[cfg(feature = "fhir")]
 pub(crate) use members::{Member, Names};
 pub use path::FieldSource;
 pub use row_error::RowError;
