@@ -253,6 +253,20 @@ def _(s):
     neighbours(found, rows_v, distances(rows_v, query.astype(np.float64), "l2"), 3, "the only vector column")
 
 
+@point("neighbours of bytes, by the bits that differ")
+def _(s):
+    table, rows = s.db.open_table("bytes"), s.rows("bytes")
+    query = [1, 3, 127, 255]
+    bits = lambda vector: sum(bin(a ^ b).count("1") for a, b in zip(vector, query))
+    wanted = {at: float(bits(vector)) for at, vector in enumerate(rows["vector"].to_pylist()) if vector is not None}
+    for metric in ("hamming", None):
+        search = table.search(query, vector_column_name="vector")
+        search = search.distance_type(metric) if metric else search
+        neighbours(search.limit(30).to_arrow(), rows, wanted, 30, f"bytes by {metric}")
+    refused(lambda: table.search(query, vector_column_name="vector").distance_type("l2").limit(5).to_arrow(),
+            ["does not support", "retry limit"], "bytes by l2")
+
+
 @point("words: every row that has them, ranked; both kinds of search together")
 def _(s):
     table, rows = s.db.open_table("documents"), s.rows("documents")

@@ -16,7 +16,7 @@ use arrow::{
         TimestampNanosecondArray, UInt64Array,
     },
     compute::{cast, concat_batches},
-    datatypes::{DataType, Field, Fields, Float64Type, Int64Type, TimeUnit},
+    datatypes::{DataType, Field, Fields, Float64Type, Int64Type, TimeUnit, UInt8Type},
 };
 use arrow_ipc::{reader::FileReader, writer::FileWriter};
 use lakeflow_simulators::lancedb::{Config, Index, IndexKind, RowIds, RunningServer, Server};
@@ -61,6 +61,7 @@ fn rows_of(path: &str) -> Fallible<RecordBatch> {
 fn populate(server: &RunningServer) -> Fallible<()> {
     let database = &mut *server.database();
     database.create("types", &types()?, RowIds::Plain)?;
+    database.create("bytes", &bytes()?, RowIds::Plain)?;
     let few = database.rows("documents", None)?.slice(0, 300);
     database.create_in_fragments("history", &few, RowIds::Stable, 64)?;
     let at = |rows: &RecordBatch, from: i64| -> Fallible<RecordBatch> {
@@ -86,6 +87,14 @@ fn populate(server: &RunningServer) -> Fallible<()> {
     database.create_index("documents", index("embedding_idx", "embedding", IndexKind::Vector))?;
     database.create_index("documents", index("category_idx", "category", IndexKind::BTree))?;
     Ok(())
+}
+
+/// Vectors of bytes, some of them null.
+fn bytes() -> Fallible<RecordBatch> {
+    let vector = |row: u8| (!row.is_multiple_of(9)).then(|| [row, row.wrapping_mul(37), 255 - row, 7].map(Some));
+    let vectors = FixedSizeListArray::from_iter_primitive::<UInt8Type, _, _>((0..200).map(vector), 4);
+    let ids: ArrayRef = Arc::new((0..200).collect::<Int64Array>());
+    Ok(RecordBatch::try_from_iter_with_nullable([("id", ids, false), ("vector", Arc::new(vectors), true)])?)
 }
 
 /// Three rows of many types, nulls among them.

@@ -6,8 +6,9 @@ use crate::{
     SimError,
     clock::SimClock,
     faults::FaultPlan,
+    hold::Held,
     journal::{Counters, Exchange, Journal},
-    server::{Bound, Handler, Running},
+    server::{Bound, Handler, Request, Running},
 };
 
 /// A server that runs: its addresses, clock, faults and request log. Dropped, it stops.
@@ -88,6 +89,11 @@ impl Handle {
     /// The most requests that were in work at one time.
     pub fn peak_in_flight(&self) -> usize {
         self.running.peak_in_flight()
+    }
+
+    /// Holds back the replies to some requests, to see how many a client has under way at a time.
+    pub fn hold(&self, which: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Held {
+        self.running.hold(which)
     }
 
     /// Closes all sockets.

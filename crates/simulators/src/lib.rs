@@ -10,6 +10,7 @@ mod error;
 pub mod faults;
 pub mod fhir;
 mod handle;
+mod hold;
 pub mod journal;
 pub mod lancedb;
 pub mod oauth;
@@ -20,3 +21,4 @@ mod settings;
 
 pub use error::SimError;
 pub use handle::Handle;
+pub use hold::Held;

@@ -19,7 +19,10 @@ use hyper::{HeaderMap, Method, body::Frame, body::Incoming, server::conn::http1,
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::SimError;
+use crate::{
+    SimError,
+    hold::{Held, Holds},
+};
 
 /// Bytes of the server's stack: conditions that clients send may be deeply nested.
 const STACK: usize = 16 << 20;
@@ -139,6 +142,7 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Running {
     addresses: Vec<SocketAddr>,
     load: Arc<Load>,
+    holds: Arc<Holds>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -210,8 +214,8 @@ impl Bound {
                 .map(|listener| listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)))
                 .collect::<io::Result<Vec<_>>>()?
         };
-        let load = Arc::new(Load::default());
-        let shared = load.clone();
+        let (load, holds) = (Arc::new(Load::default()), Arc::new(Holds::default()));
+        let shared = (load.clone(), holds.clone());
         let thread = std::thread::Builder::new().name("simulator".into()).stack_size(STACK).spawn(move || {
             runtime.block_on(async move {
                 for listener in listeners {
@@ -221,7 +225,7 @@ impl Bound {
                 let _ = stopped.wait_for(|stop| *stop).await;
             });
         })?;
-        Ok(Running { addresses: self.addresses, load, stop, thread: Some(thread) })
+        Ok(Running { addresses: self.addresses, load, holds, stop, thread: Some(thread) })
     }
 }
 
@@ -234,6 +238,11 @@ impl Running {
     /// The most requests that were in work at one time: arrived, and their replies not begun.
     pub fn peak_in_flight(&self) -> usize {
         self.load.peak.load(Ordering::SeqCst)
+    }
+
+    /// Holds back the replies to some requests.
+    pub(crate) fn hold(&self, which: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Held {
+        self.holds.add(which)
     }
 
     /// Closes all sockets and waits for the server's thread.
@@ -251,14 +260,17 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<dyn Handler>, load: Arc<Load>) {
+/// What all connections share.
+type Shared = (Arc<Load>, Arc<Holds>);
+
+async fn accept(listener: TcpListener, handler: Arc<dyn Handler>, shared: Shared) {
     loop {
         let Ok((socket, peer)) = listener.accept().await else { continue };
         let _ = socket.set_nodelay(true);
         let Ok(local) = socket.local_addr() else { continue };
-        let (handler, load) = (handler.clone(), load.clone());
+        let (handler, shared) = (handler.clone(), shared.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, (local, peer), handler.clone(), load.clone()));
+            let service = service_fn(move |request| answer(request, (local, peer), handler.clone(), shared.clone()));
             let connection =
                 http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(socket), service);
             if let Err(error) = connection.await {
@@ -274,7 +286,7 @@ async fn answer(
     request: hyper::Request<Incoming>,
     (local, peer): (SocketAddr, SocketAddr),
     handler: Arc<dyn Handler>,
-    load: Arc<Load>,
+    (load, holds): Shared,
 ) -> Result<hyper::Response<Body>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -292,6 +304,7 @@ async fn answer(
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
+    holds.wait(&request).await;
     drop(in_work);
     respond(reply)
 }

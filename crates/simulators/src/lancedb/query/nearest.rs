@@ -15,6 +15,8 @@ enum Distance {
     L2,
     Cosine,
     Dot,
+    /// Of vectors of bytes, which have no other one.
+    Hamming,
 }
 
 fn invalid(what: impl std::fmt::Display) -> Refusal {
@@ -22,14 +24,20 @@ fn invalid(what: impl std::fmt::Display) -> Refusal {
 }
 
 impl Distance {
-    fn named(name: &str) -> Result<Self, Refusal> {
-        match name.to_lowercase().as_str() {
-            "l2" | "euclidean" => Ok(Self::L2),
-            "cosine" => Ok(Self::Cosine),
-            "dot" | "inner_product" => Ok(Self::Dot),
-            "hamming" => Err(invalid("hamming distance needs vectors of bytes")),
-            other => Err(Refusal::invalid(format!("Unknown distance type: {other}"))),
+    fn named(name: Option<&str>, element: &DataType) -> Result<Self, Refusal> {
+        let is_bytes = element == &DataType::UInt8;
+        let name = name.map_or(if is_bytes { "hamming" } else { "l2" }.to_owned(), str::to_lowercase);
+        let distance = match name.as_str() {
+            "l2" | "euclidean" => Self::L2,
+            "cosine" => Self::Cosine,
+            "dot" | "inner_product" => Self::Dot,
+            "hamming" => Self::Hamming,
+            other => return Err(Refusal::invalid(format!("Unknown distance type: {other}"))),
+        };
+        if (distance == Self::Hamming) != is_bytes {
+            return Err(Refusal::input(format!("\"Distance type {name} does not support {element} vectors\"")));
         }
+        Ok(distance)
     }
 
     fn between(self, query: &[f64], vector: &[f64]) -> f32 {
@@ -40,6 +48,8 @@ impl Distance {
             Self::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>(),
             Self::Dot => 1.0 - dot(),
             Self::Cosine => 1.0 - dot() / (norm(query) * norm(vector)),
+            // Both are whole numbers of a byte.
+            Self::Hamming => pairs().map(|(a, b)| f64::from((*a as u8 ^ *b as u8).count_ones())).sum::<f64>(),
         }) as f32
     }
 }
@@ -55,14 +65,17 @@ pub(super) fn nearest(
     dialect: Dialect,
     candidates: impl Fn(usize, u64) -> Result<Option<BooleanBuffer>, Refusal>,
 ) -> Result<Vec<Found>, Refusal> {
-    let distance = Distance::named(how.distance_type.as_deref().unwrap_or("l2"))?;
     let name = match &how.vector_column {
         Some(name) => name.as_str(),
         None => only_vector(&version.schema, dialect),
     };
-    let size = vector_size(&version.schema, name)?;
+    let (size, element) = vectors(&version.schema, name, dialect)?;
     if size != query.len() {
         return Err(invalid(format!("query dim({}) doesn't match the column {name} vector dim({size})", query.len())));
+    }
+    let distance = Distance::named(how.distance_type.as_deref(), element)?;
+    if distance == Distance::Hamming && query.iter().any(|number| f32::from(*number as u8) != *number) {
+        return Err(invalid("the query vector is not one of bytes"));
     }
     let query: Vec<f64> = query.iter().map(|number| f64::from(*number)).collect();
     let lower = how.lower_bound.unwrap_or(f32::NEG_INFINITY);
@@ -110,7 +123,11 @@ fn only_vector(schema: &Schema, dialect: Dialect) -> &str {
     "vector"
 }
 
-fn vector_size(schema: &Schema, name: &str) -> Result<usize, Refusal> {
+/// How long the vectors of a column are, and of what.
+///
+/// Questions hold numbers with a point. The reference server of the Namespace does not make bytes of them; local tables and the
+/// official client do.
+fn vectors<'a>(schema: &'a Schema, name: &str, dialect: Dialect) -> Result<(usize, &'a DataType), Refusal> {
     let missing = || {
         Refusal::invalid(format!(
             "Invalid vector search: Index {{ message: \"column {name} does not exist in schema\" }}"
@@ -124,8 +141,11 @@ fn vector_size(schema: &Schema, name: &str) -> Result<usize, Refusal> {
         data_type = fields.iter().find(|field| field.name() == member).ok_or_else(missing)?.data_type();
     }
     match data_type {
-        DataType::FixedSizeList(item, size) if item.data_type().is_floating() => {
-            Ok(usize::try_from(*size).unwrap_or(0))
+        DataType::FixedSizeList(item, size)
+            if item.data_type().is_floating()
+                || (dialect == Dialect::Cloud && item.data_type() == &DataType::UInt8) =>
+        {
+            Ok((usize::try_from(*size).unwrap_or(0), item.data_type()))
         }
         DataType::FixedSizeList(item, _) => {
             Err(invalid(format!("Column {name} has element type {} and the query vector is Float32", item.data_type())))
