@@ -152,9 +152,10 @@ mod tests {
 
     use arrow::{
         array::{Array, AsArray, DictionaryArray, FixedSizeListArray, Int64Array, StringArray},
-        datatypes::{Float32Type, Int8Type, Int32Type, Int64Type},
+        compute::cast,
+        datatypes::{DataType, Float32Type, Int8Type, Int32Type, Int64Type},
     };
-    use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+    use arrow_ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
     use proptest::prelude::*;
 
     use super::*;
@@ -209,6 +210,34 @@ mod tests {
     }
 
     #[test]
+    fn dictionaries_that_grow_or_begin_anew_are_whole_at_every_batch() {
+        let words = |words: &[&str]| words.iter().copied().collect::<DictionaryArray<Int32Type>>();
+        // Each begins with the words of the one before, but for the last.
+        let batches =
+            [words(&["a", "b"]), words(&["a", "b", "c", "a"]), words(&["a", "b", "c", "d"]), words(&["x", "a"])]
+                .map(|words| RecordBatch::try_from_iter([("word", Arc::new(words) as Arc<dyn Array>)]).unwrap());
+        for handling in [DictionaryHandling::Delta, DictionaryHandling::Resend] {
+            let options = IpcWriteOptions::default().with_dictionary_handling(handling);
+            let mut writer =
+                StreamWriter::try_new_with_options(Vec::new(), batches[0].schema_ref(), options.clone()).unwrap();
+            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            let stream = writer.into_inner().unwrap();
+            // A file may let them grow, not begin anew.
+            let mut writer = FileWriter::try_new_with_options(Vec::new(), batches[0].schema_ref(), options).unwrap();
+            let grown = if handling == DictionaryHandling::Delta { 3 } else { 1 };
+            batches[..grown].iter().for_each(|batch| writer.write(batch).unwrap());
+            for (body, wanted) in [(stream, &batches[..]), (writer.into_inner().unwrap(), &batches[..grown])] {
+                let found = Answer::of(body.into()).unwrap().batches;
+                assert_eq!(found.len(), wanted.len());
+                for (found, wanted) in found.iter().zip(wanted) {
+                    let texts = |batch: &RecordBatch| cast(batch.column(0), &DataType::Utf8).unwrap();
+                    assert_eq!(&texts(found), &texts(wanted), "{handling:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn columns_are_slices_of_the_answer() {
         let body = Bytes::from(file(&[batch(1000)], IpcWriteOptions::default()));
         let answer = Answer::of(body.clone()).unwrap();
@@ -238,21 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_in_the_middle_of_an_answer_is_an_error() {
-        let other =
-            RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as Arc<dyn Array>)]).unwrap();
-        let mut writer = StreamWriter::try_new(Vec::new(), &other.schema()).unwrap();
-        writer.write(&other).unwrap();
-        let second = writer.into_inner().unwrap();
-        let first = stream(&[batch(3)]);
-        // Once as part of one stream, once behind its end.
-        for end in [first.len() - 8, first.len()] {
-            let body = [&first[..end], &second].concat();
-            assert_eq!(Answer::of(body.into()).unwrap_err().kind(), ErrorKind::Protocol, "{end}");
-        }
-    }
-
-    #[test]
     fn what_is_not_arrow_is_told_without_its_content() {
         for (body, part) in [
             (&br#"{"results":["MARKER"]}"#[..], "JSON"),
@@ -273,11 +287,13 @@ mod tests {
         writer.write(&other).unwrap();
         let other = writer.into_inner().unwrap();
         let first = stream(&[batch(3)]);
-        // Both without the end mark of the first, and the second with its schema.
-        let body = [&first[..first.len() - 8], &other].concat();
-        let error = Answer::of(body.into()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-        assert!(!format!("{error} {error:?}").contains("MARKER"), "{error:?}");
+        // Once as part of one stream, once behind its end.
+        for end in [first.len() - 8, first.len()] {
+            let body = [&first[..end], &other].concat();
+            let error = Answer::of(body.into()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{end}: {error}");
+            assert!(!format!("{error} {error:?}").contains("MARKER"), "{error:?}");
+        }
     }
 
     #[test]

@@ -202,6 +202,7 @@ mod tests {
             (&[("uri", "http://h"), ("api_key", "MARKER"), ("auth_token", "MARKER")], "either 'api_key' or"),
             (&[("uri", "http://h"), ("namespace", "a/b")], "'namespace' has at most"),
             (&[("uri", "http://h"), ("paralelism", "2")], "did you mean 'parallelism'?"),
+            (&[("uri", "http://h"), ("delimiter", "/")], "'delimiter'"),
             (&[], "'uri' is missing"),
         ] {
             let error = parse(pairs).unwrap_err().to_string();

@@ -99,6 +99,8 @@ const SCAN: &[OptionDoc] = &[
     )
     .default("true"),
     table("uuid_format", OptionKind::Choice(&["string", "binary"]), "UUIDs as text or as bytes.").default("string"),
+    table("json_as", OptionKind::Choice(&["string", "variant"]), "Columns of JSON as text, or as Spark's variant.")
+        .default("string"),
     table(
         "vector_format",
         OptionKind::Choice(&["array", "binary"]),

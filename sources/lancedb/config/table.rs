@@ -34,6 +34,7 @@ pub(in super::super) struct TableOptions {
     timestamp_ntz: String,
     keep_nanos: bool,
     uuid_format: String,
+    json_as: String,
     vector_format: String,
     blob_mode: String,
     pub(in super::super) query: QueryOptions,
@@ -119,6 +120,7 @@ impl TableOptions {
             exact_integers: self.int_mode == "exact",
             keeps_ntz: self.timestamp_ntz == "ntz",
             binary_uuids: self.uuid_format == "binary",
+            json_variants: self.json_as == "variant",
             binary_vectors: self.vector_format == "binary",
             nanoseconds: if self.keep_nanos { Nanoseconds::Beside } else { Nanoseconds::Cut },
         }
@@ -230,6 +232,9 @@ mod tests {
             (&[("full_text_columns", "a")], "needs 'full_text_query'"),
             (&[("columns", "id,n,id")], "'columns' names 'id' twice"),
             (&[("primary_keys", "a,a")], "'primary_keys' names 'a' twice"),
+            (&[("protect_snapshot", "true")], "'protect_snapshot'"),
+            (&[("reconcile_every", "5")], "'reconcile_every'"),
+            (&[("json_as", "struct")], "json_as"),
         ] {
             let error = TableOptions::parse(&pairs.iter().copied().collect()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

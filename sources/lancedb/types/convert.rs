@@ -29,6 +29,8 @@ pub(super) enum Convert {
     TimeOfDay(TimeUnit),
     /// Microseconds; nanoseconds stay.
     Duration(TimeUnit),
+    /// ISO 8601: `P1Y2M3DT4H5M6.7S`.
+    Interval,
     /// `8-4-4-4-12` hexadecimal digits.
     Uuid,
     /// Floats out of their upper halves.
@@ -90,6 +92,7 @@ impl Convert {
             Self::Nanoseconds { is_instant } => leaf::microseconds(array, *is_instant)?,
             Self::TimeOfDay(unit) => leaf::time_of_day(array, *unit)?,
             Self::Duration(unit) => leaf::duration(array, *unit)?,
+            Self::Interval => leaf::interval(array)?,
             Self::Uuid => leaf::uuid(array)?,
             Self::Bfloat16 => leaf::bfloat16(array)?,
             Self::VectorBytes => leaf::vector_bytes(array)?,

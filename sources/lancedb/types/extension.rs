@@ -12,6 +12,8 @@ pub(super) enum Extension {
     Uuid,
     /// Text that holds JSON. In storage it is binary; queries answer text.
     Json,
+    /// JSON as Lance stores it, which only Lance reads: queries never answer it.
+    StoredJson,
     /// Two bytes, the upper half of a float.
     Bfloat16,
 }
@@ -22,6 +24,9 @@ pub(super) fn extension(field: &Field) -> Option<Extension> {
         ("arrow.uuid", DataType::FixedSizeBinary(16)) => Some(Extension::Uuid),
         ("arrow.json" | "lance.json", DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
             Some(Extension::Json)
+        }
+        ("arrow.json" | "lance.json", DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
+            Some(Extension::StoredJson)
         }
         ("lance.bfloat16" | "lance.bfloat16_fixed", DataType::FixedSizeBinary(2)) => Some(Extension::Bfloat16),
         _ => None,

@@ -7,7 +7,10 @@ use arrow::{
         Array, ArrayRef, AsArray, BinaryArray, Int64Array, PrimitiveArray, StringBuilder, TimestampMicrosecondArray,
     },
     buffer::OffsetBuffer,
-    datatypes::{DataType, Float32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType},
+    datatypes::{
+        DataType, Float32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+        TimestampMicrosecondType, TimestampNanosecondType,
+    },
     error::ArrowError,
 };
 
@@ -81,6 +84,38 @@ fn ticks(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
     Ok(wide.as_primitive::<Int64Type>().clone())
 }
 
+/// Intervals as ISO 8601 has them, each part with its own sign: `P1Y2M3DT4H5M6.7S`, `P-1M`, `PT0S`.
+pub(super) fn interval(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    // Every kind of interval has a place in the widest one.
+    let wide = cast(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let mut texts = StringBuilder::with_capacity(wide.len(), wide.len() * 16);
+    for value in wide.as_primitive::<IntervalMonthDayNanoType>() {
+        texts.append_option(value.map(iso_8601));
+    }
+    Ok(Arc::new(texts.finish()))
+}
+
+fn iso_8601(value: IntervalMonthDayNano) -> String {
+    const SECOND: i64 = 1_000_000_000;
+    let IntervalMonthDayNano { months, days, nanoseconds } = value;
+    let part = |(number, unit): (i64, char)| if number == 0 { String::new() } else { format!("{number}{unit}") };
+    let date =
+        [(i64::from(months / 12), 'Y'), (i64::from(months % 12), 'M'), (i64::from(days), 'D')].map(part).concat();
+    let mut time = [(nanoseconds / (3_600 * SECOND), 'H'), (nanoseconds / (60 * SECOND) % 60, 'M')].map(part).concat();
+    let rest = nanoseconds % (60 * SECOND);
+    if rest != 0 {
+        let sign = if rest < 0 { "-" } else { "" };
+        let seconds = format!("{sign}{}.{:09}", (rest / SECOND).abs(), (rest % SECOND).abs());
+        time.push_str(seconds.trim_end_matches('0').trim_end_matches('.'));
+        time.push('S');
+    }
+    match (date.is_empty(), time.is_empty()) {
+        (true, true) => "PT0S".to_owned(),
+        (false, true) => format!("P{date}"),
+        _ => format!("P{date}T{time}"),
+    }
+}
+
 /// Sixteen bytes as `8-4-4-4-12` digits.
 pub(super) fn uuid(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let bytes = fixed(array)?;
@@ -120,7 +155,11 @@ pub(super) fn vector_bytes(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             return Err(wrong("a vector has an element that is null, which bytes cannot tell"));
         }
     }
-    let width = elements.data_type().primitive_width().ok_or_else(|| wrong("not vectors of numbers"))?;
+    let width = match elements.data_type() {
+        DataType::FixedSizeBinary(width) => usize::try_from(*width).ok(),
+        other => other.primitive_width(),
+    };
+    let width = width.ok_or_else(|| wrong("not vectors of numbers"))?;
     let bytes = elements.buffers()[0].slice_with_length(elements.offset() * width, elements.len() * width);
     let lengths = std::iter::repeat_n(size * width, vectors.len());
     if size.saturating_mul(width).saturating_mul(vectors.len()) > i32::MAX as usize {

@@ -26,6 +26,8 @@ pub(in super::super) struct TypeOptions {
     pub(in super::super) keeps_ntz: bool,
     /// UUIDs stay binary; otherwise they are text.
     pub(in super::super) binary_uuids: bool,
+    /// JSON is Spark's variant; otherwise it is text.
+    pub(in super::super) json_variants: bool,
     /// Vectors of floats are the bytes of their elements; otherwise they are arrays.
     pub(in super::super) binary_vectors: bool,
     pub(in super::super) nanoseconds: Nanoseconds,
@@ -63,24 +65,28 @@ impl Mapped {
 /// The Spark type of a field; `None` for a struct without members, which Spark cannot store.
 ///
 /// # Errors
-/// [`Unsupported`](ErrorKind::Unsupported), naming the column, for unions and for nesting beyond 64 levels.
+/// [`Unsupported`](ErrorKind::Unsupported), naming the column, for unions, JSON in Lance's own bytes, and nesting beyond 64 levels.
 pub(super) fn map(field: &Field, options: TypeOptions, path: &str, depth: usize) -> Result<Option<Mapped>> {
     if depth > DEEPEST {
         return Err(unsupported(field.data_type(), path, "the column is nested deeper than 64 levels"));
     }
     if let Some(extension) = extension(field) {
-        return Ok(Some(map_extension(extension, options)));
+        return map_extension(extension, field.data_type(), options, path).map(Some);
     }
     map_type(field.data_type(), options, path, depth)
 }
 
-fn map_extension(extension: Extension, options: TypeOptions) -> Mapped {
-    match extension {
+fn map_extension(extension: Extension, found: &ArrowType, options: TypeOptions, path: &str) -> Result<Mapped> {
+    Ok(match extension {
         Extension::Uuid if options.binary_uuids => Mapped::kept(DataType::Binary),
         Extension::Uuid => Mapped::by(DataType::String, Convert::Uuid),
+        Extension::Json if options.json_variants => Mapped::kept(DataType::Variant),
         Extension::Json => Mapped::kept(DataType::String),
+        Extension::StoredJson => {
+            return Err(unsupported(found, path, "the server sent JSON in the bytes of its storage, not as text"));
+        }
         Extension::Bfloat16 => Mapped::by(DataType::Float, Convert::Bfloat16),
-    }
+    })
 }
 
 fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -> Result<Option<Mapped>> {
@@ -95,9 +101,9 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
         T::Timestamp(unit, zone) => timestamp(*unit, zone.is_some(), options),
         T::Time32(unit) | T::Time64(unit) => Mapped::by(DataType::String, Convert::TimeOfDay(*unit)),
         T::Duration(unit) => Mapped::by(DataType::Long, Convert::Duration(*unit)),
-        T::Interval(_) => Mapped::by(DataType::String, Convert::Cast(T::Utf8)),
+        T::Interval(_) => Mapped::by(DataType::String, Convert::Interval),
         T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s),
-        T::FixedSizeList(e, _) if options.binary_vectors && e.data_type().is_floating() => {
+        T::FixedSizeList(e, _) if options.binary_vectors && is_of_floats(e) => {
             Mapped::by(DataType::Binary, Convert::VectorBytes)
         }
         T::List(e) | T::LargeList(e) | T::ListView(e) | T::LargeListView(e) | T::FixedSizeList(e, _) => {
@@ -129,6 +135,10 @@ fn map_type(found: &ArrowType, options: TypeOptions, path: &str, depth: usize) -
         T::Union(..) => return Err(unsupported(found, path, "Spark has no type for a union")),
         other => Mapped::kept(DataType::from_arrow(other).map_err(|error| error.with("column", path))?),
     }))
+}
+
+fn is_of_floats(element: &Field) -> bool {
+    element.data_type().is_floating() || extension(element) == Some(Extension::Bfloat16)
 }
 
 /// The members of a struct, and behind them what they are cut of.
