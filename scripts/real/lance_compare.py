@@ -128,6 +128,8 @@ class Wanted:
         if is_.is_fixed_size_list(kind) and self.binary_vectors and is_.is_floating(kind.value_type):
             form = {16: "<e", 32: "<f", 64: "<d"}[kind.value_type.bit_width]
             return "binary", each(lambda v: b"".join(struct.pack(form, x) for x in v), array.to_pylist())
+        if is_.is_fixed_size_list(kind) and self.binary_vectors and is_bfloat16(kind.value_field):
+            return "binary", each(b"".join, array.to_pylist())
         if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
             return self.lists(kind.value_field, array)
         if is_.is_struct(kind):
@@ -170,6 +172,10 @@ class Wanted:
             return f"map<string,{value_words}{null}>", each(lambda n: [next(pairs) for _ in range(n)], counts)
         words = f"array<struct<key:{key_words},value:{value_words}{null}>>"
         return words, each(lambda n: [dict(zip(("key", "value"), next(pairs))) for _ in range(n)], counts)
+
+
+def is_bfloat16(field):
+    return (field.metadata or {}).get(b"ARROW:extension:name") == b"lance.bfloat16"
 
 
 def is_cut(kind):

@@ -2,6 +2,7 @@
 
     lance_tables.py DIR              all tables but the large one, a few seconds
     lance_tables.py DIR million      the table `million`: 1,000,000 rows with 128 numbers each, 550 MB
+    lance_tables.py DIR long_texts   the table `long_texts`: 9,000 texts of 256 KiB, more than one answer can hold; 1 MB on disk
 
 Values are the same each time. Tables are written by Lance itself, not through the server.
 """
@@ -152,6 +153,10 @@ def vectors():
                                  pa.list_(pa.list_(pa.float32(), 2), 2))
     columns["many_v"] = pa.array([None if s is None else [[1.5, row]] * (row % 3) for row, s in enumerate(small)],
                                  pa.list_(pa.list_(pa.float32(), 2)))
+    halves = pa.field("item", pa.binary(2), metadata={"ARROW:extension:name": "lance.bfloat16", "ARROW:extension:metadata": ""})
+    upper = [b"\x80\x3f", b"\x00\xc0", b"\xc0\x7f", b"\x80\xff"]
+    columns["v_bf16"] = pa.array([None if s is None else [upper[row % 4], bytes([row, row])] for row, s in enumerate(small)],
+                                 pa.list_(halves, 2))
     return pa.table(columns)
 
 
@@ -209,6 +214,25 @@ def searched(path):
     data = lance.dataset(path)
     data.create_scalar_index("text", "INVERTED", with_position=True)
     lance.dataset(path).insert(table.slice(3900))
+
+
+def inner_vectors():
+    """Vectors that are members of structs, some of them null with their struct."""
+    rows = 400
+    values = np.random.default_rng(13).standard_normal((rows, 4)).astype("f4")
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 4)
+    nulls = pa.array([row % 10 == 0 for row in range(rows)])
+    inner = pa.StructArray.from_arrays([vectors, pa.array(range(rows), pa.int32())], ["e", "n"], mask=nulls)
+    return pa.table({"id": pa.array(range(rows), pa.int64()), "s": inner})
+
+
+def graph(path):
+    """Vectors with an index that is a graph."""
+    rows = 3000
+    values = np.random.default_rng(17).standard_normal((rows, 16)).astype("f4")
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 16)
+    data = lance.write_dataset(pa.table({"id": pa.array(range(rows), pa.int64()), "vector": vectors}), path)
+    data.create_index("vector", "IVF_HNSW_SQ", num_partitions=1, metric="l2", m=4, ef_construction=20)
 
 
 def blobs(path):
@@ -310,6 +334,8 @@ def write_all(root):
     history(path("plain_history"), stable=False)
     history(path("stable_history"), stable=True)
     searched(path("searched"))
+    write("inner_vectors", inner_vectors())
+    graph(path("graph"))
     blobs(path)
     branched(path("branched"))
     for number in range(35):
@@ -334,5 +360,18 @@ def write_million(root):
                         mode="overwrite")
 
 
+def write_long_texts(root):
+    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
+
+    def batches():
+        for start in range(0, 9_000, 250):
+            ids = range(start, start + 250)
+            texts = [f"{row:08}".ljust(2**18, "x") for row in ids]
+            yield pa.record_batch([pa.array(ids, pa.int64()), pa.array(texts)], schema=schema)
+
+    lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), os.path.join(root, "long_texts.lance"),
+                        mode="overwrite")
+
+
 if __name__ == "__main__":
-    write_million(sys.argv[1]) if sys.argv[2:] == ["million"] else write_all(sys.argv[1])
+    {"million": write_million, "long_texts": write_long_texts, "all": write_all}[(sys.argv[2:] or ["all"])[0]](sys.argv[1])

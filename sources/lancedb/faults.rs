@@ -53,6 +53,8 @@ const CAUSES: &[(&str, &str)] = &[
     ("Cannot cast", "a value does not fit the type that it is made or compared with"),
     ("Cast error", "a value does not fit the type that it is made or compared with"),
     ("cannot be cast", "a value does not fit the type that it is made or compared with"),
+    ("Cannot infer common argument type", "a value does not fit the type that it is made or compared with"),
+    ("Cannot automatically convert", "a value does not fit the type that it is made or compared with"),
     ("type mismatch", "a value does not fit the type that it is made or compared with"),
     ("inverted index", "words are found by a full-text index, which the columns do not have"),
     ("INVERTED", "words are found by a full-text index, which the columns do not have"),
@@ -61,6 +63,8 @@ const CAUSES: &[(&str, &str)] = &[
     ("could not convert to literal", "a value does not fit the type that it is made or compared with"),
     ("resolving filter", "the filter does not fit the table"),
     ("Error applying filter", "the filter cannot be applied to the rows"),
+    ("does not support", "the distance is not one of vectors of this type: bytes have hamming, and floats all others"),
+    ("the query vector is", "the server does not search vectors of this type by numbers"),
     ("dimension", "the vector is not as long as those of the column"),
     ("not supported", "the server does not support this"),
 ];

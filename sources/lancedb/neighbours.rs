@@ -39,7 +39,7 @@ impl NeighbourPages {
         let path: Vec<_> = column.name.split('.').collect();
         let without = Predicate::IsNull(Names(&snapshot.whole).write(&path, 0)?);
         // Of length one: zeros are no neighbours of anything by the cosine.
-        let element = 1.0 / (column.dimension.max(1) as f32).sqrt();
+        let element = if column.is_bytes { 1.0 } else { 1.0 / (column.dimension.max(1) as f32).sqrt() };
         let mut tuning = Map::new();
         tuning.insert("bypass_vector_index".to_owned(), true.into());
         let search = Search {

@@ -89,7 +89,12 @@ async fn without_backticks(
 ) -> Result<Probe> {
     let Ok(names) = client.column_names(table, version).await else { return Err(refused) };
     let (unreadable, readable): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.contains('`'));
-    match unreadable.iter().find(|name| options.columns.contains(name)) {
+    let is_asked_for = |name: &&String| {
+        options.columns.contains(name)
+            || options.primary_keys.contains(name)
+            || options.cursor_field.as_ref() == Some(*name)
+    };
+    match unreadable.iter().find(is_asked_for) {
         Some(name) => Err(Error::new(ErrorKind::Config, "the server cannot read a column with a backtick in its name")
             .with("table", table)
             .with("column", name)

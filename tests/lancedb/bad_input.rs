@@ -13,6 +13,8 @@ use lakeflow_simulators::{
     lancedb::{Config, Database, RowIds, RunningServer, Server},
 };
 
+use super::log::Log;
+
 const KEY: &str = "marker-key-9Q-0123456789";
 
 fn people_of(ids: std::ops::Range<i64>) -> RecordBatch {
@@ -52,14 +54,22 @@ fn people() -> TableRef {
 
 /// Rows that an offset covers, the last offset, and how the stream ended.
 async fn read(source: &Arc<dyn LakeflowConnect>, request: ReadRequest) -> (Vec<i64>, Option<Offset>, Option<Error>) {
-    let (mut covered, mut open, mut offset) = (Vec::new(), Vec::new(), None);
+    read_and(source, request, || ()).await
+}
+
+/// The same, with something that happens when the first rows are there.
+async fn read_and(
+    source: &Arc<dyn LakeflowConnect>,
+    request: ReadRequest,
+    act: impl FnOnce(),
+) -> (Vec<i64>, Option<Offset>, Option<Error>) {
+    let (mut covered, mut open, mut offset, mut act) = (Vec::new(), Vec::new(), None, Some(act));
     let mut events = source.read_table(request);
     while let Some(event) = events.next().await {
         match event {
             Ok(ReadEvent::Records(Records::Arrow(batch))) => {
                 let ids = batch.column_by_name("id").unwrap();
-                let ids = ids.as_any().downcast_ref::<Int64Array>().unwrap();
-                open.extend(ids.values());
+                open.extend_from_slice(ids.as_any().downcast_ref::<Int64Array>().unwrap().values());
             }
             Ok(ReadEvent::Checkpoint(next)) => {
                 covered.append(&mut open);
@@ -67,6 +77,9 @@ async fn read(source: &Arc<dyn LakeflowConnect>, request: ReadRequest) -> (Vec<i
             }
             Ok(other) => panic!("unexpected {other:?}"),
             Err(error) => return (covered, offset, Some(error)),
+        }
+        if let Some(act) = act.take() {
+            act();
         }
     }
     assert!(open.is_empty());
@@ -269,18 +282,28 @@ async fn what_stays_broken_ends_the_read_and_leaves_the_offset() {
     ] {
         let server = serve(&[]);
         let rule = FaultRule { when: When::Always, path: Some("/query".to_owned()), fault: fault.clone() };
-        let (started, _, _) = read(&connect(&server), ReadRequest::new(people()).max_records(1)).await;
-        assert_eq!(started.len(), 20);
-        let source = connect(&server);
-        let mut events = source.read_table(ReadRequest::new(people().option("batch_size", "2")));
-        let Some(Ok(ReadEvent::Records(_))) = events.next().await else { panic!("no rows") };
-        server.faults().add(rule);
-        let mut error = None;
-        while let Some(event) = events.next().await {
-            error = event.err();
-        }
+        let request = ReadRequest::new(people().option("batch_size", "1"));
+        // From the beginning, and from an offset of rows that were read.
+        let (rows, offset, error) =
+            read_and(&connect(&server), request.clone(), || server.faults().add(rule.clone())).await;
         let error = error.expect("the server stays broken");
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
+        assert!(rows.len() < 20, "{fault:?}");
+        let (none, unmoved, error) = read(&connect(&server), request.clone().start(offset.clone())).await;
+        assert!(
+            error.is_some() && none.is_empty() && unmoved.is_none_or(|unmoved| Some(unmoved) == offset),
+            "{fault:?}"
+        );
+        server.faults().clear();
+        let mut all = rows;
+        let mut offset = offset;
+        while all.len() < 20 {
+            let (more, next, error) = read(&connect(&server), request.clone().start(offset).max_records(4)).await;
+            assert!(error.is_none() && !more.is_empty(), "{fault:?}: {error:?}");
+            all.extend(more);
+            offset = next;
+        }
+        assert_eq!(all, (0..20).collect::<Vec<i64>>(), "{fault:?}");
     }
 }
 
@@ -306,4 +329,41 @@ async fn a_request_that_is_too_large_is_told_so() {
     let error = refused(&source, people().option("filter", format!("id IN ({})", ids.join(",")))).await;
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     assert!(error.to_string().contains("shorten the filter"), "{error}");
+}
+
+#[tokio::test]
+async fn a_column_that_servers_cannot_read_is_left_out_with_a_warning_or_refused_by_name() {
+    let server = serve(&[]);
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..3));
+    let batch = RecordBatch::try_from_iter([("id", Arc::clone(&ids)), ("a`b", ids)]).unwrap();
+    server.database().create("ticks", &batch, RowIds::Plain).unwrap();
+    let ticks = || TableRef::new("ticks");
+    let (log, guard) = Log::listen();
+    let (rows, _, error) = read(&connect(&server), ReadRequest::new(ticks())).await;
+    drop(guard);
+    assert!(rows == [0, 1, 2] && error.is_none(), "{error:?}");
+    assert!(log.warnings().iter().any(|line| line.contains("a`b")), "{:?}", log.warnings());
+    for (name, value) in
+        [("columns", "id,a`b"), ("filter", "`a``b` > 0"), ("primary_keys", "a`b"), ("cursor_field", "a`b")]
+    {
+        let error = refused(&connect(&server), ticks().option(name, value)).await;
+        assert_eq!(error.kind(), ErrorKind::Config, "{name}: {error}");
+        assert!(error.to_string().contains("backtick"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_keeps_a_version_that_is_cleaned_up_around_it() {
+    let server = serve(&[]);
+    let first = server.database().version("people").unwrap();
+    server.database().tag("people", "monday", first).unwrap();
+    server.before("/query", 8, |database| {
+        let latest = database.append("people", &people_of(20..21)).unwrap();
+        database.clean_up("people", latest).unwrap();
+    });
+    let monday = ReadRequest::new(people().option("tag", "monday").option("batch_size", "2"));
+    let (rows, _, error) = read(&connect(&server), monday).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(rows, (0..20).collect::<Vec<i64>>());
+    assert_eq!(server.database().versions("people").unwrap().len(), 2, "others are gone");
 }

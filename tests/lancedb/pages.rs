@@ -1,6 +1,6 @@
 //! Pages have the bytes that they should have, and shrink where an answer is too large.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
 use lakeflow_connect::{
@@ -99,4 +99,38 @@ async fn an_answer_that_the_client_does_not_take_is_asked_for_in_halves() {
     let source = connect(&server, &[("max_body_bytes", "10000")]);
     let error = source.read_table(ReadRequest::new(table())).try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.to_string().contains("leave columns out"), "{error}");
+}
+
+/// Pages of ten rows of a table of numbers, forty of them.
+const PAGES: usize = 40;
+
+#[tokio::test]
+async fn as_many_pages_are_under_way_as_was_asked_for_and_never_one_more() {
+    for (parallelism, most) in [(None, 4), (Some("1"), 1), (Some("7"), 7)] {
+        for mode in ["offset", "row_range"] {
+            let server = serve(PAGES as i64 * 10, i64::MAX);
+            let given = parallelism.map(|number| ("parallelism", number));
+            let source = connect(&server, given.as_slice());
+            let table = TableRef::new("t").option("batch_size", "10").option("ingestion_type", "snapshot");
+            // Ranges ask for one row more than there are.
+            let limit = if mode == "offset" { 10 } else { 11 };
+            let held = server.hold(move |request| {
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                request.path.contains("/query") && body["k"] == limit
+            });
+            let read = async { ids(&source, table.option("scan_mode", mode)).await };
+            let gate = async {
+                for page in 0..PAGES {
+                    let left = (PAGES - page).min(most);
+                    assert_eq!(held.reached(left).await, left, "{parallelism:?} {mode}: page {page}");
+                    held.release();
+                }
+            };
+            // Fewer under way than this would be waited for without end.
+            let both = tokio::time::timeout(Duration::from_secs(120), futures::future::join(read, gate));
+            let (found, ()) = both.await.expect("fewer pages are under way");
+            assert_eq!(found, (0..PAGES as i64 * 10).collect::<Vec<_>>());
+            assert_eq!(server.peak_in_flight(), most, "{mode}");
+        }
+    }
 }

@@ -189,6 +189,43 @@ async fn real_vectors_of_every_kind_are_found() {
 
 #[tokio::test]
 #[ignore = "needs scripts/real-servers start"]
+async fn real_vectors_inside_structs_are_found_by_their_path() {
+    let vector = [0.5, -1.0, 2.0, 0.25];
+    let (mut all_found, mut cases) = (Vec::new(), Vec::new());
+    for distance in ["l2", "dot", "cosine"] {
+        let table = TableRef::new("inner_vectors")
+            .option("vector_column", "s.e")
+            .option("query_vector", json!(vector).to_string())
+            .option("distance_type", distance)
+            .option("filter", "`s`.`n` < 300")
+            .option("columns", "id,s")
+            .option("k", "1000");
+        let found = find(&table, "_distance").await;
+        assert_eq!(found.len(), 270, "{distance}: every row that has a struct");
+        all_found.push(found);
+        cases.push(json!({"by": "measure", "table": "inner_vectors", "column": "s.e", "vector": vector, "k": 1000,
+                          "distance_type": distance, "filter": "s.n < 300"}));
+    }
+    all_found.iter().zip(expected(&cases)).for_each(|(found, expected)| assert_same(found, &expected));
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_searches_of_a_graph_look_as_far_as_they_are_told() {
+    let (mut all_found, mut cases) = (Vec::new(), Vec::new());
+    for ef in [10, 20, 400] {
+        let table = TableRef::new("graph").option("query_vector", json!(vector()).to_string());
+        all_found.push(find(&table.option("k", "10").option("ef", ef.to_string()), "_distance").await);
+        cases.push(json!({"by": "scanner", "table": "graph", "k": 10,
+                          "nearest": {"column": "vector", "q": vector(), "k": 10, "ef": ef}}));
+    }
+    all_found.iter().zip(expected(&cases)).for_each(|(found, expected)| assert_same(found, &expected));
+    let sum = |found: &[(i64, f64)]| found.iter().map(|row| row.1).sum::<f64>();
+    assert!(sum(&all_found[2]) < sum(&all_found[0]), "who looks further finds nearer ones: {all_found:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
 async fn real_searches_that_cannot_be_done_are_refused_before_a_row() {
     let dialects = [open(), open_with(&[("dialect", "namespace")])];
     for source in dialects {
@@ -200,7 +237,18 @@ async fn real_searches_that_cannot_be_done_are_refused_before_a_row() {
             ("searched", &[("query_vector", "[1]"), ("vector_column", "id")], ErrorKind::Config, "no vectors"),
             ("searched", &[("full_text_query", "a"), ("full_text_columns", "txt")], ErrorKind::NotFound, "txt"),
             ("searched", &[("query_vector", "[NaN]")], ErrorKind::Config, "not a JSON array"),
-            ("vectors", &[("query_vector", "[1,2]"), ("vector_column", "v_u8")], ErrorKind::Config, "cannot do"),
+            (
+                "vectors",
+                &[("query_vector", "[1,2]"), ("vector_column", "v_u8"), ("distance_type", "hamming")],
+                ErrorKind::Config,
+                "does not search vectors of this type",
+            ),
+            (
+                "searched",
+                &[("query_vector", "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]"), ("distance_type", "hamming")],
+                ErrorKind::Config,
+                "bytes have hamming",
+            ),
             ("searched", &[("query_vector", "[[1],[1]]"), ("full_text_query", "a")], ErrorKind::Config, "length"),
         ] {
             let table = options.iter().fold(TableRef::new(name), |table, (name, value)| table.option(*name, *value));

@@ -306,6 +306,7 @@ async fn searches_are_said_in_full_in_the_words_of_the_cloud() {
         .option("distance_type", "cosine")
         .option("maximum_nprobes", "0")
         .option("refine_factor", "3")
+        .option("ef", "77")
         .option("lower_bound", "0.25")
         .option("bypass_vector_index", "true")
         .option("prefilter", "false")
@@ -315,7 +316,7 @@ async fn searches_are_said_in_full_in_the_words_of_the_cloud() {
     for vector in [json!([0.5, 1.0]), json!([2.0, 3.0])] {
         let wanted = json!({
             "vector": vector, "vector_column": "v", "k": 6, "version": 7, "filter": "(`id` < 9)", "prefilter": false,
-            "distance_type": "cosine", "maximum_nprobes": 0, "refine_factor": 3, "lower_bound": 0.25,
+            "distance_type": "cosine", "maximum_nprobes": 0, "refine_factor": 3, "ef": 77, "lower_bound": 0.25,
             "bypass_vector_index": true,
         });
         assert_eq!(asked.iter().filter(|body| **body == wanted).count(), 1, "{asked:#?}");

@@ -160,3 +160,44 @@ async fn real_values_of_another_type_are_refused_once() {
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     assert_eq!(client.http.activity().requests, before + 1, "a refusal was asked for again");
 }
+
+/// Values as users write them, and the columns whose type they are of.
+const VALUES: &[(&str, &[&str])] = &[
+    ("5", &["i64", "u64", "f64"]),
+    ("-1", &["i64", "f64"]),
+    ("1.5", &["f64"]),
+    ("18446744073709551615", &["u64", "f64"]),
+    ("99999999999999999999", &["f64"]),
+    ("'5'", &["text"]),
+    ("'2024-01-31'", &["text"]),
+    ("true", &["flag"]),
+    // Days since 1970, where the column has numbers.
+    ("date '2024-01-31'", &["day", "at", "at_utc", "i64"]),
+    ("timestamp '2024-01-31 10:00:00'", &["at", "at_utc"]),
+    ("X'00'", &["data"]),
+    ("NULL", &["i64", "u64", "f64", "text", "flag", "day", "at", "at_utc", "data"]),
+];
+
+#[tokio::test]
+#[ignore = "needs scripts/real-servers start"]
+async fn real_values_that_users_write_fit_their_column_or_are_refused_once() {
+    let (client, schema, _) = literals().await;
+    let mut refused = 0;
+    for (value, fitting) in VALUES {
+        for column in schema.fields().iter().map(|field| field.name()).filter(|name| *name != "id") {
+            let filter = checked(&format!("{column} = {value}"), Names(&schema)).unwrap();
+            let before = client.http.activity().requests;
+            let counted = client.count("literals", 1, Some(&filter)).await;
+            assert_eq!(client.http.activity().requests, before + 1, "{filter}");
+            assert_eq!(counted.is_ok(), fitting.contains(&column.as_str()), "{filter}: {counted:?}");
+            if let Err(error) = counted {
+                assert_eq!(error.kind(), ErrorKind::Config, "{filter}: {error}");
+                // A text may be compared with a date, as long as every text is one.
+                let told = ["does not fit the type", "cannot be applied to the rows"];
+                assert!(told.iter().any(|part| error.to_string().contains(part)), "{filter}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 70, "{refused}");
+}

@@ -193,6 +193,16 @@ fn neighbours(snapshot: &Snapshot, query: &QueryOptions, given: &str) -> Result<
             .with("found", vector.len())
             .with("vector", place + 1));
     }
+    // Servers would cut the rest off without a word.
+    let is_byte = |number: &f32| f32::from(*number as u8) == *number;
+    if column.is_bytes && !vectors.iter().flatten().all(is_byte) {
+        return Err(Error::new(
+            ErrorKind::Config,
+            "'query_vector' has a number that is no byte, and the column has bytes",
+        )
+        .with("column", &column.name)
+        .help("write whole numbers from 0 to 255"));
+    }
     let tuning = tuning(query);
     let search = |vector| Search {
         vector: Some(vector),

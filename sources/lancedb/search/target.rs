@@ -10,6 +10,8 @@ pub(in super::super) struct VectorColumn {
     /// Its name; members of structs behind a point.
     pub(in super::super) name: String,
     pub(in super::super) dimension: usize,
+    /// Whether they are of bytes, whose distance is that of their bits.
+    pub(in super::super) is_bytes: bool,
 }
 
 /// The column of vectors that is named, else the only one that there is.
@@ -23,17 +25,14 @@ pub(in super::super) fn vector_column(schema: &Schema, named: Option<&str>) -> R
             Error::unknown("column", name, schema.fields().iter().map(|field| field.name().as_str()))
                 .with("option", "vector_column")
         })?;
-        let dimension = dimension(field.data_type()).ok_or_else(|| {
+        return vectors(name, field.data_type()).ok_or_else(|| {
             Error::new(ErrorKind::Config, "the column holds no vectors")
                 .with("column", name)
                 .with("type", field.data_type())
                 .with("option", "vector_column")
-        })?;
-        return Ok(VectorColumn { name: name.to_owned(), dimension });
+        });
     }
-    let mut found = schema.fields().iter().filter_map(|field| {
-        dimension(field.data_type()).map(|dimension| VectorColumn { name: field.name().clone(), dimension })
-    });
+    let mut found = schema.fields().iter().filter_map(|field| vectors(field.name(), field.data_type()));
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Error::new(ErrorKind::Config, "the table has no column of vectors")
@@ -58,12 +57,16 @@ pub(super) fn find<'a>(schema: &'a Schema, path: &str) -> Option<&'a Field> {
     Some(field)
 }
 
-/// The length of the vectors of a column, which may hold several for a row.
-fn dimension(data_type: &DataType) -> Option<usize> {
+/// The vectors of a column, which may hold several for a row.
+fn vectors(name: &str, data_type: &DataType) -> Option<VectorColumn> {
     match data_type {
-        DataType::FixedSizeList(element, size) if element.data_type().is_numeric() => usize::try_from(*size).ok(),
+        DataType::FixedSizeList(element, size) if element.data_type().is_numeric() => Some(VectorColumn {
+            name: name.to_owned(),
+            dimension: usize::try_from(*size).ok()?,
+            is_bytes: element.data_type() == &DataType::UInt8,
+        }),
         DataType::List(element) | DataType::LargeList(element) => match element.data_type() {
-            DataType::FixedSizeList(..) => dimension(element.data_type()),
+            DataType::FixedSizeList(..) => vectors(name, element.data_type()),
             _ => None,
         },
         _ => None,
