@@ -173,6 +173,21 @@ fn of_status(status: u16, auth: Option<&Auth>) -> (ErrorKind, &'static str, Opti
         _ if is_transient(status) => {
             (ErrorKind::Unavailable, "the server cannot answer at the moment", Some("run again later"))
         }
+        405 | 501 => (
+            ErrorKind::Protocol,
+            "the server refused the request",
+            Some("is the address right? the server, or a proxy before it, does not know such requests there"),
+        ),
+        409 => (
+            ErrorKind::Protocol,
+            "the server refused the request",
+            Some("the server cannot answer this as things stand there: look at what it says, and at its log"),
+        ),
+        413 => (
+            ErrorKind::Protocol,
+            "the server refused the request",
+            Some("it is too large for the server, or for a proxy before it: allow larger ones there"),
+        ),
         _ => (ErrorKind::Protocol, "the server refused the request", None),
     }
 }

@@ -1,6 +1,9 @@
 //! Batches that the server refuses, as a whole or in part.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use lakeflow_connect::{LakeflowConnect, TableRef};
 use lakeflow_simulators::{
@@ -91,4 +94,24 @@ async fn a_run_that_looks_for_deletions_asks_past_the_caches_of_the_server() {
             assert!(values.iter().all(|exchange| exchange.header("cache-control") == wanted), "{name} {capture}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_asks_for_a_hundred_tags_unless_another_number_is_given() {
+    let server = plant_with(&[("points", "250"), ("density", "6h")]);
+    let largest = async |table: TableRef| {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (host, notes) = (server.host(), Arc::clone(&asked));
+        let address = in_front(move |head, body| {
+            if head.uri.path().ends_with("/batch") {
+                notes.lock().unwrap().push(body.matches("/recorded?").count());
+            }
+            Way::To(host.clone(), None)
+        })
+        .await;
+        table_rows(&timeless(&server, &[("pi_base_url", &address)]), table).await.unwrap();
+        asked.lock().unwrap().iter().copied().max()
+    };
+    assert_eq!(largest(table()).await, Some(100));
+    assert_eq!(largest(table().option("tags_per_request", "30")).await, Some(30));
 }

@@ -19,8 +19,13 @@ const SECOND: i64 = 10_000_000;
 
 /// Six points with an event a minute for six hours, in ties, of which compression discards many.
 pub(super) fn restless_plant() -> RunningServer {
+    restless_points(6)
+}
+
+/// As [`restless_plant`], of so many points.
+pub(super) fn restless_points(points: u32) -> RunningServer {
     let now: DateTime<Utc> = "2026-03-18T12:00:00Z".parse().unwrap();
-    let mut config = Config { clock: SimClock::fixed(now), points: 6, ..Config::default() };
+    let mut config = Config { clock: SimClock::fixed(now), points, ..Config::default() };
     for (name, value) in [("days", "1"), ("ties", "3"), ("discard-percent", "30")] {
         config.set(name, value).unwrap();
     }
@@ -42,8 +47,13 @@ pub(super) fn begin() -> Ticks {
 
 /// Late events, edits, and, if wanted, deletions, at random places of the archive.
 pub(super) fn disturb(server: &RunningServer, random: &mut fastrand::Rng, deletes: bool) {
+    disturb_since(begin(), server, random, deletes);
+}
+
+/// As [`disturb`], of events from an instant on.
+pub(super) fn disturb_since(from: Ticks, server: &RunningServer, random: &mut fastrand::Rng, deletes: bool) {
     for point in server.points() {
-        let events = server.events(&point, begin(), Ticks(now(server).0 + 1)).unwrap();
+        let events = server.events(&point, from, Ticks(now(server).0 + 1)).unwrap();
         let sample = || -> Sample { 4711.25.into() };
         for _ in 0..4 {
             let at = events[random.usize(..events.len())].time;

@@ -27,6 +27,7 @@ mod real_kerberos;
 mod recorded;
 mod secrecy;
 mod selection;
+mod statuses;
 mod streamsets;
 mod tables;
 mod units;

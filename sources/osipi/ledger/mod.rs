@@ -2,6 +2,8 @@
 
 mod notes;
 mod reader;
+mod watermark;
 
 pub(super) use notes::{Notes, Object};
 pub(super) use reader::LedgerReader;
+pub(super) use watermark::{State as TagState, Watermark};

@@ -7,7 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::super::objects::Named;
+use super::{
+    super::objects::Named,
+    watermark::{State, Watermark, told},
+};
 use crate::error::Error;
 
 /// The most failures kept; the oldest go first.
@@ -25,7 +28,8 @@ pub(in super::super) struct Notes {
 struct Inner {
     failures: VecDeque<Failure>,
     failed: u64,
-    watermarks: BTreeMap<(&'static str, String), Watermark>,
+    /// By table and tag.
+    watermarks: BTreeMap<&'static str, BTreeMap<Box<str>, Watermark>>,
     changes: u64,
     /// Tables that left out what has no such values.
     unfit: BTreeSet<&'static str>,
@@ -45,38 +49,6 @@ pub(in super::super) struct Failure {
     pub(in super::super) help: Option<String>,
     pub(in super::super) status: Option<i64>,
     pub(in super::super) window: Option<(DateTime<Utc>, DateTime<Utc>)>,
-}
-
-/// Where a tag has got to in a table.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct Watermark {
-    /// When this was noted, counted in changes.
-    pub(in super::super) change: u64,
-    pub(in super::super) name: Option<String>,
-    pub(in super::super) timestamp: Option<DateTime<Utc>>,
-    /// The server's own text of it.
-    pub(in super::super) timestamp_raw: Option<String>,
-    pub(in super::super) event_seq: Option<i64>,
-    /// Up to when the last run reads.
-    pub(super) run: Option<DateTime<Utc>>,
-    /// Events of the last run, and of all runs of this connection.
-    pub(super) records: u64,
-    pub(super) total_records: u64,
-    pub(in super::super) last_error: Option<String>,
-    pub(in super::super) marker: Option<String>,
-    pub(in super::super) state: Option<&'static str>,
-    pub(in super::super) updated: DateTime<Utc>,
-}
-
-impl Watermark {
-    /// Counts events that were read by the run up to `run`.
-    pub(in super::super) fn count(&mut self, run: DateTime<Utc>, events: u64) {
-        if self.run.replace(run) != Some(run) {
-            self.records = 0;
-        }
-        self.records += events;
-        self.total_records += events;
-    }
 }
 
 /// Which object failed, for a note of it.
@@ -120,10 +92,6 @@ impl Notes {
     pub(in super::super) fn failed(&self, table: &'static str, object: Object<'_>, error: &Error, now: DateTime<Utc>) {
         let mut notes = self.inner();
         notes.failed += 1;
-        let message = match error.get("detail") {
-            Some(detail) => format!("{}: {detail}", error.message()),
-            None => error.message().to_owned(),
-        };
         let failure = Failure {
             number: notes.failed,
             at: now,
@@ -131,7 +99,7 @@ impl Notes {
             webid: object.webid.map(str::to_owned),
             name: object.name.map(str::to_owned),
             kind: error.kind().as_str(),
-            message,
+            message: told(error),
             help: error.help_text().map(str::to_owned),
             status: error.get("status").and_then(|status| status.parse().ok()),
             window: object.window,
@@ -158,20 +126,29 @@ impl Notes {
         let mut notes = self.inner();
         notes.changes += 1;
         let number = notes.changes;
-        let watermark = notes.watermarks.entry((table, tag_webid.to_owned())).or_default();
+        let of_table = notes.watermarks.entry(table).or_default();
+        let watermark = match of_table.get_mut(tag_webid) {
+            Some(watermark) => watermark,
+            None => of_table.entry(tag_webid.into()).or_default(),
+        };
         watermark.change = number;
         change(watermark);
     }
 
-    /// Watermarks whose last change is after one change and up to another, as (table, tag, watermark), in that order.
-    pub(super) fn watermarks(&self, after: u64, until: u64) -> Vec<(&'static str, String, Watermark)> {
+    /// Whether that is what is noted of a tag: how it stands, and the marker of its feed.
+    pub(in super::super) fn is_noted(&self, table: &str, tag_webid: &str, state: State, marker: Option<&str>) -> bool {
         let notes = self.inner();
-        let mut changed: Vec<_> = notes
-            .watermarks
-            .iter()
-            .filter(|(_, watermark)| after < watermark.change && watermark.change <= until)
-            .map(|((table, tag), watermark)| (*table, tag.clone(), watermark.clone()))
-            .collect();
+        let watermark = notes.watermarks.get(table).and_then(|of_table| of_table.get(tag_webid));
+        watermark.is_some_and(|noted| (noted.state, noted.marker.as_deref()) == (Some(state), marker))
+    }
+
+    /// Watermarks whose last change is after one change and up to another, as (table, tag, watermark), in that order.
+    pub(super) fn watermarks(&self, after: u64, until: u64) -> Vec<(&'static str, Box<str>, Watermark)> {
+        let notes = self.inner();
+        let all =
+            notes.watermarks.iter().flat_map(|(table, tags)| tags.iter().map(move |(tag, mark)| (*table, tag, mark)));
+        let changed = all.filter(|(_, _, mark)| after < mark.change && mark.change <= until);
+        let mut changed: Vec<_> = changed.map(|(table, tag, mark)| (table, tag.clone(), mark.clone())).collect();
         changed.sort_by_key(|(_, _, watermark)| watermark.change);
         changed
     }

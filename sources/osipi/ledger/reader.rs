@@ -9,7 +9,8 @@ use super::{
         rows::{Filler, Rows},
         tables::Ledger,
     },
-    notes::{Failure, Watermark},
+    notes::Failure,
+    watermark::{State, Watermark},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -156,6 +157,6 @@ fn fill_watermark(row: &mut Filler<'_>, table: &str, tag: &str, watermark: &Wate
     row.long("total_records", count(watermark.total_records));
     row.text("last_error", watermark.last_error.as_deref());
     row.text("marker", watermark.marker.as_deref());
-    row.text("state", watermark.state);
+    row.text("state", watermark.state.map(State::as_str));
     row.time("updated_at", Some(watermark.updated));
 }

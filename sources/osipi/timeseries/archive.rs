@@ -1,4 +1,4 @@
-//! The seam to the server: recorded values of many streams at a time. The model test puts an archive in memory behind it.
+//! The seam to the server: recorded values of many streams at a time. `model/` puts an archive in memory behind it.
 
 use std::sync::Arc;
 

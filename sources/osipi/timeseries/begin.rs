@@ -16,7 +16,7 @@ use super::{
         webid::WebId,
     },
     again,
-    archive::PiArchive,
+    archive::{PiArchive, SharedArchive},
     beyond::{gone_beyond, newest_before},
     feed::follow_feed,
     fetch::{RowKind, Stream, Terms},
@@ -182,6 +182,19 @@ impl RecordedReader {
     /// # Errors
     /// Those of the options, of the offset and of the server.
     pub(super) async fn begin(&self, request: &ReadRequest) -> Result<Option<Reads>> {
+        let streamset = self.reading.options.recorded.prefer_streamset || self.kind == TimeSeries::StreamsetRecorded;
+        self.begin_on(Arc::new(PiArchive::new(&self.reading, streamset, self.rows())), request).await
+    }
+
+    fn rows(&self) -> RowKind {
+        if self.kind == TimeSeries::Annotations { RowKind::Annotations } else { RowKind::Events }
+    }
+
+    /// Begins a read of an archive: `None` when there is nothing to read.
+    ///
+    /// # Errors
+    /// As [`RecordedReader::begin`].
+    pub(super) async fn begin_on(&self, archive: SharedArchive, request: &ReadRequest) -> Result<Option<Reads>> {
         self.check()?;
         let origin = self.origin();
         let start = request.start.as_ref().map(|offset| State::read(&origin, offset)).transpose()?;
@@ -221,17 +234,15 @@ impl RecordedReader {
         follow.go_on(&state, |webid| places.get(webid).copied());
         state.now = end;
         let options = &self.reading.options;
-        let streamset = options.recorded.prefer_streamset || self.kind == TimeSeries::StreamsetRecorded;
-        let rows = if self.kind == TimeSeries::Annotations { RowKind::Annotations } else { RowKind::Events };
         let terms = Terms {
-            archive: Arc::new(PiArchive::new(&self.reading, streamset, rows)),
+            archive,
             streams,
             read_at: state.read_at,
             now: end,
             newest: self.newest(),
             settled: Arc::new(settled),
             follows: self.follows(),
-            rows,
+            rows: self.rows(),
             schema: Arc::new(self.reading.schema().to_arrow()),
             decoding: Terms::decoding(),
         };

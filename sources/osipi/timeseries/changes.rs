@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        ledger::Object,
+        ledger::{Object, TagState, Watermark},
         origin::Origin,
         reading::{Reading, TableReader},
         tags::{Tag, TagKey},
@@ -118,7 +118,11 @@ impl Work {
             match told {
                 Told::Lost => unregistered.push(place),
                 Told::Events { events, marker } => {
-                    rows.add(stream, &events, before)?;
+                    let added = rows.add(stream, &events, before)?;
+                    self.note(reading, place, added, |watermark| {
+                        watermark.stands(TagState::Complete);
+                        watermark.marker = Some(marker.clone());
+                    });
                     let mark = Mark { next: read_at, done: true, marker: Some(marker), ..Mark::default() };
                     self.state.tags.insert(TagKey::of(&stream.webid), mark);
                 }
@@ -130,13 +134,19 @@ impl Work {
             let key = TagKey::of(&stream.webid);
             match marker {
                 Ok(marker) => {
-                    if let Some(before) = self.state.tags.get(&key) {
-                        rows.lost(stream, before.next, &marker)?;
-                    }
+                    let lost = match self.state.tags.get(&key) {
+                        Some(before) => rows.lost(stream, before.next, &marker)?,
+                        None => 0,
+                    };
+                    self.note(reading, *place, lost, |watermark| {
+                        watermark.stands(TagState::Complete);
+                        watermark.marker = Some(marker.clone());
+                    });
                     let mark = Mark { next: read_at, done: true, marker: Some(marker), ..Mark::default() };
                     self.state.tags.insert(key, mark);
                 }
                 Err(error) => {
+                    self.note(reading, *place, 0, |watermark| watermark.failed(&error));
                     let tag = self.tags.get(*place);
                     let name = tag.map(Tag::label);
                     reading.tolerate(Object { webid: Some(&stream.text), name, window: None }, error)?;
@@ -145,6 +155,18 @@ impl Work {
         }
         self.state.now = self.state.read_at;
         Ok(())
+    }
+
+    /// Notes where a tag has got to, for `pi_watermarks`.
+    fn note(&self, reading: &Reading, place: usize, events: u64, change: impl FnOnce(&mut Watermark)) {
+        let Some(tag) = self.tags.get(place) else { return };
+        let (now, run) = (reading.now(), Ticks::from_micros(self.state.read_at).to_utc());
+        reading.source.notes.reached(reading.table.name, &tag.webid, |watermark| {
+            change(watermark);
+            watermark.name = tag.name.as_deref().map(str::to_owned);
+            watermark.count(run, events);
+            watermark.updated = now;
+        });
     }
 }
 
@@ -174,11 +196,11 @@ impl Rows {
         self.values.rows()
     }
 
-    /// The events behind a marker, in the server's order.
-    fn add(&mut self, stream: &Stream, events: &[u8], marker: &str) -> Result<()> {
+    /// The events behind a marker, in the server's order; how many.
+    fn add(&mut self, stream: &Stream, events: &[u8], marker: &str) -> Result<u64> {
         let mut s = Scanner::from_utf8(events)?;
         let text = s.text();
-        let mut sequence = 0;
+        let mut sequence: i64 = 0;
         s.enter_array()?;
         while s.next_element()? {
             let (action, previous) = action(s.clone())?;
@@ -190,17 +212,17 @@ impl Rows {
             sequence += 1;
         }
         self.values.end_tag(&stream.text);
-        Ok(())
+        Ok(sequence.unsigned_abs())
     }
 
     /// Says that what happened since then is not known: the same as the server's own `Refresh`.
-    fn lost(&mut self, stream: &Stream, since: Micros, marker: &str) -> Result<()> {
+    fn lost(&mut self, stream: &Stream, since: Micros, marker: &str) -> Result<u64> {
         let event = serde_json::json!([{ "Action": "Refresh", "Timestamp": Ticks::from_micros(since).to_string() }]);
-        self.add(stream, event.to_string().as_bytes(), marker)?;
+        let rows = self.add(stream, event.to_string().as_bytes(), marker)?;
         if let Some(sequence) = self.sequence.last_mut() {
             *sequence = LOST;
         }
-        Ok(())
+        Ok(rows)
     }
 
     fn batch(mut self, schema: Arc<arrow::datatypes::Schema>) -> Result<RecordBatch> {

@@ -23,7 +23,8 @@ const WINDOWS: usize = 50;
 /// before anything is read of them, so that nothing happens unseen in between; so are those whose marker the server has lost,
 /// of which everything that is known is compared with the archive.
 ///
-/// Gives what is to be looked for, and the markers that hold once that has been read.
+/// What is to be read again stands in the state, together with the markers behind it. Gives what is looked for by this run
+/// alone, and the markers that hold once that has been read.
 ///
 /// # Errors
 /// Those of the server.
@@ -41,7 +42,7 @@ pub(super) async fn follow_feed(
     let asked: Vec<Box<str>> = known.iter().map(|(_, marker)| marker.clone()).collect();
     let mut unregistered: Vec<usize> = (0..keys.len()).collect();
     let (since, known_from) = (state.since, state.known_from.unwrap_or(Micros::MAX));
-    let mut lost = 0;
+    let (mut lost, mut followed) = (0, HashSet::new());
     for ((tag, _), told) in known.into_iter().zip(feed.since(&asked).await?) {
         let Some(mark) = keys.get(tag).and_then(|key| state.tags.get_mut(key)) else { continue };
         match told {
@@ -50,12 +51,19 @@ pub(super) async fn follow_feed(
                 mark.marker = None;
             }
             Told::Events { events, marker } => {
-                take(mark, since, &changes(&events)?, |at| follow.tell(tag, at, ROWS));
-                markers.push((tag, marker));
+                let mut looked_for = false;
+                take(mark, since, &changes(&events)?, |at| {
+                    looked_for = true;
+                    follow.tell(tag, at, ROWS);
+                });
+                match looked_for {
+                    true => markers.push((tag, marker)),
+                    false => mark.marker = Some(marker),
+                }
+                followed.insert(tag);
             }
         }
     }
-    let followed: HashSet<usize> = markers.iter().map(|(tag, _)| *tag).collect();
     unregistered.retain(|tag| !followed.contains(tag));
     if lost > 0 {
         tracing::warn!(
@@ -67,12 +75,12 @@ pub(super) async fn follow_feed(
     for (tag, registered) in unregistered.into_iter().zip(feed.register(&webids).await?) {
         match registered {
             Ok(marker) => {
-                markers.push((tag, marker));
-                if let Some(mark) =
-                    keys.get(tag).and_then(|key| state.tags.get_mut(key)).filter(|_| !new.contains(&tag))
-                {
+                let Some(mark) = keys.get(tag).and_then(|key| state.tags.get_mut(key)) else { continue };
+                if !new.contains(&tag) {
                     mark.add_gap(known_from.max(since), mark.next);
                 }
+                // It holds at once, so that a run that is cut need not begin this anew.
+                mark.marker = Some(marker);
             }
             // Followed as with reconcile.
             Err(error) => tracing::debug!(%error, "no updates of a stream"),

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
-        controller::{Batch, Job},
+        controller::{Batch, Job, Lane},
         pages::Verdict,
         tags::Tag,
         time::Micros,
@@ -84,11 +84,44 @@ pub(super) enum RowKind {
     Annotations,
 }
 
+/// The newest event of an answer, as `pi_watermarks` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Latest {
+    pub(super) at: Micros,
+    /// Its time as the server wrote it.
+    pub(super) raw: Box<str>,
+    /// Its place among the events of its microsecond, from 0.
+    pub(super) sequence: u32,
+}
+
+/// What an answer brought of a tag, for `pi_watermarks`.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub(super) tag: usize,
+    pub(super) events: u32,
+    /// The newest of them, unless it lies beyond now.
+    pub(super) latest: Option<Latest>,
+    /// From where on there is no event, where that was shown.
+    pub(super) none_from: Option<Micros>,
+}
+
+impl Brought {
+    pub(super) fn new(job: &Job, seen: &Seen, events: usize, latest: Option<Latest>) -> Self {
+        let ends_empty = job.lane == Lane::Tail && seen.is_end && seen.last.is_none();
+        Self {
+            tag: job.tag,
+            events: u32::try_from(events).unwrap_or(u32::MAX),
+            latest: latest.filter(|_| job.lane != Lane::Ahead),
+            none_from: ends_empty.then_some(seen.from),
+        }
+    }
+}
+
 /// What became of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// A part of its window was read, of so many events in the answer.
-    Read { seen: Seen, events: usize, instants: Instants },
+    Read { seen: Seen, events: usize, instants: Instants, latest: Option<Latest> },
     /// Nothing was read; ask again.
     Again,
     /// The stream cannot be read.
@@ -216,6 +249,11 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
         let start = (first..rows).rev().take_while(|row| values.micros(*row) == Some(at)).count();
         (at, start)
     });
+    let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+    let latest = last.and_then(|(at, of_instant)| {
+        let raw = values.raw_time(rows.checked_sub(1)?)?.into();
+        Some(Latest { at, raw, sequence: count(of_instant).saturating_sub(1) })
+    });
     if is_end
         && job.open
         && let Some((_, count)) = last
@@ -226,10 +264,9 @@ fn decode(terms: &Terms, values: &mut Values, job: &mut Job, body: &[u8], cap: u
             Newest::Final => {}
         }
     }
-    let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
     let seen = Seen { from, to, is_end, at_from: count(at_from), last: last.map(|(at, rows)| (at, count(rows))) };
     let instants = if terms.follows { instants(values, first) } else { Instants::new() };
-    Ok(Outcome::Read { seen, events: page.events, instants })
+    Ok(Outcome::Read { seen, events: page.events, instants, latest })
 }
 
 /// The instants of the rows from `first` on, with the rows of each.

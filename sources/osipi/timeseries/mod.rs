@@ -12,6 +12,8 @@ mod fetch;
 mod follow;
 mod known;
 mod mark;
+#[cfg(test)]
+mod model;
 mod packing;
 mod reader;
 mod run;

@@ -8,6 +8,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     super::{
+        faults,
+        ledger::{TagState, Watermark},
         origin::Origin,
         reading::{Reading, TableReader},
         rows::with_empty_text,
@@ -16,6 +18,8 @@ use super::{
         time::{Micros, Ticks},
     },
     changes::ChangesReader,
+    fetch::Brought,
+    mark::Mark,
     run::{Run, Stepped},
     state::State,
 };
@@ -58,13 +62,15 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    async fn next(&mut self) -> Result<Option<Vec<ReadEvent>>> {
+    /// What comes next; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<ReadEvent>>> {
         if self.ended {
             return Ok(None);
         }
         let Some(stepped) = self.run.step().await? else {
             self.ended = true;
             self.follow_on();
+            self.note_end();
             if self.reader.is_over(&self.run, self.bound)? {
                 self.run.state_mut().settled = Some(self.bound);
             }
@@ -79,7 +85,11 @@ impl Reads {
         for (tag, error) in failures {
             let found = self.tags.get(tag);
             let object = found.map(Tag::object).unwrap_or_default();
-            self.reader.reading.tolerate_stream(object, found.is_some_and(|tag| tag.by_chance), error)?;
+            let by_chance = found.is_some_and(|tag| tag.by_chance);
+            if !(by_chance && faults::is_unfit(&error)) {
+                self.note_failure(tag, &error);
+            }
+            self.reader.reading.tolerate_stream(object, by_chance, error)?;
             self.run.leave_out(tag);
         }
         self.note(&read);
@@ -126,22 +136,56 @@ impl Reads {
     }
 
     /// Notes where tags have got to, for `pi_watermarks`.
-    fn note(&self, read: &[(usize, u32)]) {
-        let reading = &self.reader.reading;
-        let now = reading.now();
-        let run = Ticks::from_micros(self.run.state().now).to_utc();
-        for (place, rows) in read.iter().filter(|(_, rows)| *rows > 0) {
-            let (Some(tag), Some(mark)) = (self.tags.get(*place), self.run.mark(*place)) else { continue };
-            let at = Ticks::from_micros(mark.next);
-            reading.source.notes.reached(reading.table.name, &tag.webid, |watermark| {
-                watermark.name = tag.name.as_deref().map(str::to_owned);
-                watermark.timestamp = mark.held.map(|_| at.to_utc());
-                watermark.marker = mark.marker.as_deref().map(str::to_owned);
-                watermark.count(run, u64::from(*rows));
-                watermark.updated = now;
+    fn note(&self, read: &[Brought]) {
+        for Brought { tag, events, latest, none_from } in read {
+            self.note_tag(*tag, *events, |watermark, mark| {
+                if let Some(latest) = latest {
+                    watermark.found(utc(latest.at), &latest.raw, i64::from(latest.sequence));
+                }
+                if let Some(from) = none_from {
+                    watermark.nothing_from(utc(*from));
+                }
+                watermark.stands(TagState::read(mark.is_complete()));
             });
         }
     }
+
+    /// Notes which tags have been read to the end, those too of which nothing came.
+    fn note_end(&self) {
+        let reading = &self.reader.reading;
+        for (place, tag) in self.tags.iter().enumerate().filter(|(place, _)| !self.run.is_left_out(*place)) {
+            let Some(mark) = self.run.mark(place) else { continue };
+            let (state, marker) = (TagState::read(mark.is_complete()), mark.marker.as_deref());
+            if !reading.source.notes.is_noted(reading.table.name, &tag.webid, state, marker) {
+                self.note_tag(place, 0, |watermark, _| watermark.stands(state));
+            }
+        }
+    }
+
+    fn note_failure(&self, tag: usize, error: &Error) {
+        self.note_tag(tag, 0, |watermark, _| watermark.failed(error));
+    }
+
+    fn note_tag(&self, place: usize, events: u32, change: impl FnOnce(&mut Watermark, &Mark)) {
+        let (Some(tag), Some(mark)) = (self.tags.get(place), self.run.mark(place)) else { return };
+        let reading = &self.reader.reading;
+        let (now, run) = (reading.now(), utc(self.run.state().now));
+        reading.source.notes.reached(reading.table.name, &tag.webid, |watermark| {
+            change(watermark, mark);
+            watermark.name = tag.name.as_deref().map(str::to_owned);
+            watermark.marker.clone_from(&mark.marker);
+            if let Some(held) = mark.held.filter(|held| *held > 0 && watermark.timestamp.is_none()) {
+                // Read by an earlier connection.
+                (watermark.timestamp, watermark.event_seq) = (Some(utc(mark.next)), Some(i64::from(held) - 1));
+            }
+            watermark.count(run, u64::from(events));
+            watermark.updated = now;
+        });
+    }
+}
+
+fn utc(at: Micros) -> DateTime<Utc> {
+    Ticks::from_micros(at).to_utc()
 }
 
 #[async_trait]

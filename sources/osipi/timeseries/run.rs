@@ -12,7 +12,7 @@ use super::{
         tags::TagKey,
         time::Micros,
     },
-    fetch::{Fetched, Outcome, Terms, fetch},
+    fetch::{Brought, Fetched, Outcome, Terms, fetch},
     follow::{Follow, Part},
     mark::Mark,
     state::State,
@@ -78,8 +78,8 @@ pub(super) struct Stepped {
     pub(super) checkpoint: bool,
     /// Streams that cannot be read.
     pub(super) failures: Vec<(usize, Error)>,
-    /// Rows that each tag brought.
-    pub(super) read: Vec<(usize, u32)>,
+    /// What each tag brought.
+    pub(super) read: Vec<Brought>,
 }
 
 impl Run {
@@ -139,7 +139,7 @@ impl Run {
         self.controller.drop_tag(tag);
     }
 
-    /// The next batch that was read; `None` at the end.
+    /// What the next answer brought; `None` at the end.
     ///
     /// # Errors
     /// What makes a whole batch fail.
@@ -163,7 +163,7 @@ impl Run {
             let stepped = self.take(fetched);
             // While the consumer works on these rows, the next are on their way.
             self.send();
-            if !stepped.batches.is_empty() || stepped.checkpoint || !stepped.failures.is_empty() {
+            if stepped.checkpoint || !(stepped.read.is_empty() && stepped.failures.is_empty()) {
                 return Ok(Some(stepped));
             }
         }
@@ -348,13 +348,13 @@ impl Run {
                         failures.push((job.tag, error));
                     }
                 }
-                Outcome::Read { seen, events, instants } => {
+                Outcome::Read { seen, events, instants, latest } => {
                     let span = seen.to - seen.from;
                     // Of a moment that was picked out nothing can be learned about others.
                     if span >= 1_000_000 && job.lane != Lane::Ahead {
                         self.densities.learn(job.tag, events, span);
                     }
-                    read.push((job.tag, u32::try_from(events).unwrap_or(u32::MAX)));
+                    read.push(Brought::new(&job, &seen, events, latest));
                     let tag = job.tag;
                     let newest = self.terms.newest_of(tag);
                     let window_end = job.pager.end();

@@ -29,6 +29,12 @@ impl Dense {
         Ok(())
     }
 
+    pub(super) fn get(&self, row: usize) -> Option<&str> {
+        let end = *self.ends.get(row)? as usize;
+        let start = row.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).map(|end| *end as usize))?;
+        std::str::from_utf8(self.data.get(start..end)?).ok()
+    }
+
     pub(super) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.data.truncate(self.ends.last().map_or(0, |end| *end as usize));

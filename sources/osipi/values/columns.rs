@@ -122,6 +122,10 @@ impl Columns {
         self.micros.get(row).copied()
     }
 
+    pub(super) fn raw_time(&self, row: usize) -> Option<&str> {
+        self.raw.get(row)
+    }
+
     /// Appends a row.
     #[inline]
     pub(super) fn push(&mut self, event: &Event, sequence: i64, kind: PointKind) -> Result<()> {

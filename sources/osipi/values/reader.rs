@@ -142,6 +142,11 @@ impl Values {
         self.columns.micros(row)
     }
 
+    /// The time of a row as the server wrote it.
+    pub(in super::super) fn raw_time(&self, row: usize) -> Option<&str> {
+        self.columns.raw_time(row)
+    }
+
     /// The first of the rows from `from` on that is not before `at`.
     pub(in super::super) fn first_from(&self, from: usize, at: Micros) -> usize {
         let mut row = self.rows();

@@ -9,6 +9,8 @@ use futures::TryStreamExt;
 
 use super::{
     super::{
+        faults,
+        ledger::{TagState, Watermark},
         objects::Named,
         origin::Origin,
         reading::{Reading, TableReader},
@@ -244,10 +246,14 @@ impl Run {
                 if let Some(marks) = &mut self.state.marks {
                     marks.set(target.key.clone(), window.to);
                 }
-                self.note(target, window.to, rows as u64);
+                let is_complete = self.due.get(at).is_none_or(|due| due.from >= due.to);
+                self.note(target, rows as u64, |watermark| watermark.stands(TagState::read(is_complete)));
             }
             Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
             Err(error) => {
+                if !(target.by_chance && faults::is_unfit(&error)) {
+                    self.note(target, 0, |watermark| watermark.failed(&error));
+                }
                 let object = target.object(Some((window.from, window.to)));
                 self.reader.reading.tolerate_stream(object, target.by_chance, error)?;
                 self.leave_out(at);
@@ -264,13 +270,15 @@ impl Run {
     }
 
     /// Notes where a tag has got to, for `pi_watermarks`.
-    fn note(&self, target: &Target, to: Micros, rows: u64) {
+    fn note(&self, target: &Target, rows: u64, change: impl FnOnce(&mut Watermark)) {
         let reading = &self.reader.reading;
         let now = reading.now();
         let run = Ticks::from_micros(self.state.end).to_utc();
+        let at = self.state.marks.as_ref().and_then(|marks| marks.get(&target.key));
         reading.source.notes.reached(reading.table.name, &target.webid, |watermark| {
+            change(watermark);
             watermark.name = target.name.as_deref().map(str::to_owned);
-            watermark.timestamp = Some(Ticks::from_micros(to).to_utc());
+            watermark.timestamp = at.map(|at| Ticks::from_micros(at).to_utc());
             watermark.count(run, rows);
             watermark.updated = now;
         });
