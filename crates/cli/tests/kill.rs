@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
 };
@@ -124,38 +124,42 @@ pub(crate) struct Sync<'a> {
 impl Sync<'_> {
     /// Starts it; kills it after so many lines of output and a further delay, when a moment is given.
     pub(crate) fn run_until(&self, source: &Source, to: &Path, moment: Option<(usize, Duration)>) -> End {
-        let mut child = program()
+        let mut command = program();
+        command
             .arg("sync")
             .args(source.connection())
             .args(self.tables.iter().flat_map(|table| ["--table", table]))
             .args(["--table-option", "page_size=20", "--table-option", "max_records_per_batch=20"])
             .args(self.options.iter().flat_map(|option| ["--table-option", option]))
-            .args(["--commit-rows", &self.commit_rows.to_string(), "--to", to.to_str().unwrap(), "--format", "json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = listen(&mut child);
-        let mut said = String::new();
-        if let Some((events, delay)) = moment {
-            let mut heard = 0;
-            while let Some(line) = (heard < events).then(|| lines.recv_timeout(PATIENCE).ok()).flatten() {
-                heard += 1;
-                said.push_str(&line);
-            }
-            std::thread::sleep(delay);
-            child.kill().unwrap();
-        }
-        while let Ok(line) = lines.recv_timeout(PATIENCE) {
+            .args(["--commit-rows", &self.commit_rows.to_string(), "--to", to.to_str().unwrap(), "--format", "json"]);
+        run_until(command, moment, self.faulty)
+    }
+}
+
+/// Starts a sync that prints JSON; kills it after so many lines of output and a further delay, when a moment is given.
+/// `faulty` says whether the source may be more broken than a run can mend.
+pub(crate) fn run_until(mut command: Command, moment: Option<(usize, Duration)>, faulty: bool) -> End {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = listen(&mut child);
+    let mut said = String::new();
+    if let Some((events, delay)) = moment {
+        let mut heard = 0;
+        while let Some(line) = (heard < events).then(|| lines.recv_timeout(PATIENCE).ok()).flatten() {
+            heard += 1;
             said.push_str(&line);
         }
-        let output = child.wait_with_output().unwrap();
-        match (output.status.signal(), output.status.code()) {
-            (Some(SIGKILL), _) => End::Killed,
-            (_, Some(0)) => End::Finished,
-            (_, Some(1 | 4 | 5)) if self.faulty => End::GaveUp,
-            other => panic!("the sync ended with {other:?}: {}{said}", String::from_utf8_lossy(&output.stderr)),
-        }
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+    }
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
+        said.push_str(&line);
+    }
+    let output = child.wait_with_output().unwrap();
+    match (output.status.signal(), output.status.code()) {
+        (Some(SIGKILL), _) => End::Killed,
+        (_, Some(0)) => End::Finished,
+        (_, Some(1 | 4 | 5)) if faulty => End::GaveUp,
+        other => panic!("the sync ended with {other:?}: {}{said}", String::from_utf8_lossy(&output.stderr)),
     }
 }
 

@@ -2,27 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
 
 use chrono::DateTime;
-use deltalake::{
-    arrow::{
-        array::{Array, AsArray},
-        datatypes::Float64Type,
-    },
-    parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
-};
 use lakeflow_simulators::{
     clock::SimClock,
-    osipi::{Change, Config, RunningServer, Server, Spelling, Ticks},
+    osipi::{Change, Config, RunningServer, Server, Ticks},
 };
 
-use crate::support::{Run, files, lakeflow, program};
+use crate::{
+    archive,
+    support::{Run, lakeflow, program},
+};
 
 const BEGIN: &str = "2026-03-07T12:00:00Z";
 /// The lanes overlap by a day, in which events may come late for the one that is done first.
@@ -34,9 +29,6 @@ struct Plant {
     dir: tempfile::TempDir,
     random: fastrand::Rng,
 }
-
-/// Value and place by tag, exact time and number within its microsecond.
-type Rows = BTreeMap<(String, String, i64), Option<f64>>;
 
 impl Plant {
     fn new() -> Self {
@@ -103,7 +95,7 @@ impl Plant {
     fn disturb(&mut self) {
         self.server.clock().advance(Duration::from_secs(600));
         for point in self.server.points() {
-            let events = self.server.events(&point, Ticks::parse(LIVE).unwrap(), self.now()).unwrap();
+            let events = self.server.events(&point, Ticks::parse(LIVE).unwrap(), archive::now(&self.server)).unwrap();
             for n in 0..6 {
                 let at = events[self.random.usize(..events.len())].time;
                 // An event of before may be gone by now.
@@ -116,34 +108,13 @@ impl Plant {
         }
     }
 
-    fn now(&self) -> Ticks {
-        Ticks(Ticks::from(self.server.clock().now()).0 + 1)
-    }
-
     fn table(&self) -> PathBuf {
         self.dir.path().join("lake/history")
     }
 
-    fn wanted(&self) -> Rows {
-        let mut wanted = Rows::new();
-        for point in self.server.points() {
-            let webid = self.server.web_id(&point, Spelling::IdOnly).unwrap();
-            let (mut last, mut sequence) = (None, 0);
-            for event in self.server.events(&point, Ticks::parse(BEGIN).unwrap(), self.now()).unwrap() {
-                sequence = if last == Some(event.time.0 / 10) { sequence + 1 } else { 0 };
-                last = Some(event.time.0 / 10);
-                wanted.insert((webid.clone(), event.time.to_string(), sequence), event.value.parse().ok());
-            }
-        }
-        assert!(wanted.len() > 5_000, "{}", wanted.len());
-        wanted
-    }
-
     fn assert_copied(&self) {
-        let (wanted, found) = (self.wanted(), rows(&self.table()));
-        let missing: Vec<_> = wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).take(3).collect();
-        let extra: Vec<_> = found.keys().filter(|key| !wanted.contains_key(*key)).take(3).collect();
-        assert!(missing.is_empty() && extra.is_empty(), "{} of {}: {missing:?} {extra:?}", found.len(), wanted.len());
+        let events = archive::assert_copied(&self.server, Ticks::parse(BEGIN).unwrap(), &self.table());
+        assert!(events > 5_000, "{events}");
     }
 
     /// Commits and offset of each lane's rows.
@@ -157,26 +128,6 @@ impl Plant {
         };
         rows.map(state).collect()
     }
-}
-
-fn rows(table: &Path) -> Rows {
-    let mut rows = Rows::new();
-    for file in files(table) {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap().build().unwrap();
-        for batch in reader {
-            let batch = batch.unwrap();
-            let column = |name: &str| batch.column_by_name(name).unwrap();
-            let (tags, times) = (column("tag_webid").as_string::<i32>(), column("timestamp_raw").as_string::<i32>());
-            let values = column("value").as_primitive::<Float64Type>();
-            let numbers = column("event_seq").as_primitive::<deltalake::arrow::datatypes::Int64Type>();
-            for row in 0..batch.num_rows() {
-                let key = (tags.value(row).to_owned(), times.value(row).to_owned(), numbers.value(row));
-                let value = values.is_valid(row).then(|| values.value(row));
-                assert!(rows.insert(key, value).is_none(), "an event is there twice");
-            }
-        }
-    }
-    rows
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod archive;
 mod commands;
 mod demo;
 mod destination;
@@ -9,6 +10,7 @@ mod docs;
 mod failures;
 mod history;
 mod kill;
+mod kill_pi;
 mod lancedb;
 mod lanes;
 mod pi;
