@@ -309,9 +309,9 @@ impl Run {
             // The newest event is looked for one window after the other.
             return None;
         }
-        // What is not yet taken of the newest gap.
+        // What is not yet taken of the newest gap. Of a window that is read in part the gap holds the rest.
         let (from, to) = mark.gaps.iter().rev().find_map(|gap| {
-            let to = taken.iter().filter(|t| t.0 >= gap.0 && t.1 <= gap.1).map(|t| t.0).min().unwrap_or(gap.1);
+            let to = taken.iter().filter(|t| t.0 < gap.1 && t.1 > gap.0).map(|t| t.0).min().unwrap_or(gap.1);
             (to > gap.0).then_some((gap.0, to))
         })?;
         let limits = *self.controller.limits();
