@@ -100,7 +100,7 @@ fn read_as_one() -> Error {
 impl Reading {
     /// Whether the table is to be as the public connector has it.
     pub(super) fn is_compat(&self) -> bool {
-        self.options.compat == Compat::Upstream && self.table.is_upstream()
+        self.options.compat == Compat::Upstream
     }
 
     /// The schema of the rows.

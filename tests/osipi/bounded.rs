@@ -1,16 +1,17 @@
-//! Recorded values of a table that ends before now, as a backfill of history does.
+//! Tables that end before now, as a backfill of history does.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::TryStreamExt;
-use lakeflow_connect::{ReadRequest, TableRef};
-use lakeflow_simulators::osipi::{Change, RunningServer, Spelling, Ticks};
+use lakeflow_connect::{ReadEvent, ReadRequest, TableRef};
+use lakeflow_simulators::osipi::{Change, ExpectedFrame, RunningServer, Spelling, Ticks};
+use serde_json::Value;
 
 use super::{
     connect_to,
     deletions::{begin, table},
     lake::Lake,
-    small_plant,
+    plant_with, rows_of, small_plant,
 };
 
 const END: &str = "2026-03-18T09:00:00Z";
@@ -105,4 +106,74 @@ async fn the_newest_event_of_a_slow_tag_before_the_end_is_followed_until_it_is_f
     server.clock().advance(Duration::from_secs(1));
     run(&server, &mut lake, &past("overlap")).await;
     assert_eq!(provisional(&lake), 0, "discarded by compression, and no longer there");
+}
+
+/// The rows of a table, up to where it says that a read of now ends, or without such a bound.
+async fn rows(server: &RunningServer, table: &TableRef, is_bounded: bool) -> Vec<Value> {
+    let source = connect_to(server);
+    let until = if is_bounded { source.latest_offset(table, None).await.unwrap() } else { None };
+    let request = ReadRequest::new(table.clone()).until(until);
+    let events: Vec<ReadEvent> = source.read_table(request).try_collect().await.unwrap();
+    let records = events.iter().filter_map(|event| match event {
+        ReadEvent::Records(records) => Some(rows_of(records)),
+        _ => None,
+    });
+    records.flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_and_end_both_count_from_now() {
+    let server = small_plant();
+    let hours_ago = |hours: i64| Ticks(now(&server).0 - hours * 36_000_000_000);
+    let (from, to) = (hours_ago(2), hours_ago(1));
+    let past = |name: &str| TableRef::new(name).option("startTime", "*-2h").option("endTime", "*-1h");
+    for is_bounded in [false, true] {
+        let wanted: usize =
+            server.points().iter().map(|point| server.events(point, from, Ticks(to.0 + 1)).unwrap().len()).sum();
+        for name in ["pi_timeseries", "pi_streamset_recorded"] {
+            assert_eq!(rows(&server, &past(name), is_bounded).await.len(), wanted, "{name}");
+        }
+        // Intervals of a minute, each once for each point that has such values.
+        for name in ["pi_interpolated", "pi_streamset_interpolated", "pi_calculated"] {
+            let rows = rows(&server, &past(name), is_bounded).await;
+            let times: BTreeSet<Ticks> =
+                rows.iter().map(|row| Ticks::parse(row["timestamp"].as_str().unwrap()).unwrap()).collect();
+            assert_eq!((times.first(), times.len()), (Some(&from), 60), "{name}");
+        }
+        for row in rows(&server, &past("pi_summary"), is_bounded).await {
+            let at = |name: &str| Ticks::parse(row[name].as_str().unwrap()).unwrap();
+            assert_eq!((at("interval_start"), at("interval_end")), (from, to));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_and_end_of_event_frames_both_count_from_now() {
+    let server = plant_with(&[("event-frames", "60"), ("event-frame-days", "12")]);
+    let days_ago = |days: i64| Ticks(now(&server).0 - days * 864_000_000_000);
+    let table = TableRef::new("pi_event_frames").option("startTime", "*-6d").option("endTime", "*-3d");
+    let frames = server.assets().expected_frames().into_iter();
+    let is_inside = |frame: &ExpectedFrame| frame.start < days_ago(3) && frame.end.is_none_or(|end| end >= days_ago(6));
+    let wanted: BTreeSet<String> = frames.filter(is_inside).map(|frame| frame.web_id).collect();
+    let older = server.assets().expected_frames().into_iter().filter(|frame| frame.start < days_ago(6)).count();
+    assert!(wanted.len() > 10 && older > 10, "{} {older}", wanted.len());
+    for is_bounded in [false, true] {
+        let rows = rows(&server, &table, is_bounded).await;
+        let found: BTreeSet<String> =
+            rows.iter().map(|row| row["event_frame_webid"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_may_count_from_the_start_and_a_start_from_the_end() {
+    let server = small_plant();
+    let between = |start: &str, end: &str| {
+        TableRef::new("pi_timeseries").option("startTime", start.to_owned()).option("endTime", end.to_owned())
+    };
+    let wanted = rows(&server, &between("*-4h", "*-1h"), false).await.len();
+    assert!(wanted > 0);
+    for (start, end) in [("-3h", "*-1h"), ("*-4h", "+3h")] {
+        assert_eq!(rows(&server, &between(start, end), false).await.len(), wanted, "{start} {end}");
+    }
 }

@@ -103,7 +103,7 @@ const COMMON: &[OptionDoc] = &[
     table(
         "compat",
         OptionKind::Choice(&["none", "upstream"]),
-        "upstream: exactly the public connector's columns, keys and ingestion types.",
+        "upstream: exactly the public connector's columns, keys and ingestion types. Of the tables that it has.",
     )
     .default("none"),
     table(
@@ -163,7 +163,9 @@ const WINDOW: &[OptionDoc] = &[
         "Start of the first read, as a PI time such as *-30d or 2026-01-31T00:00:00Z; 30 days ago when not given.",
     )
     .group("window"),
-    table("endTime", OptionKind::Text, "End of the read, as a PI time.").default("*").group("window"),
+    table("endTime", OptionKind::Text, "End of the read, as a PI time; one such as +8h counts from startTime.")
+        .default("*")
+        .group("window"),
     table(
         "lookback_minutes",
         whole(52_560_000),

@@ -3,7 +3,11 @@
 use serde::Deserialize;
 
 use super::{
-    super::{tables::Table, tags::share::Share},
+    super::{
+        tables::Table,
+        tags::share::Share,
+        time::{self, Ticks, Zone},
+    },
     docs::OPTIONS,
 };
 use crate::{
@@ -284,8 +288,16 @@ impl TableOptions {
 }
 
 impl WindowOptions {
+    /// Where the table begins and ends: both are told from `now`, unless one begins with a sign and counts from the other.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when one is no PI time, or each counts from the other.
+    pub(in super::super) fn bounds(&self, now: Ticks, zone: Zone) -> Result<(Ticks, Ticks)> {
+        time::range(&self.start(), &self.end_time, now, zone)
+    }
+
     /// Where the first read begins, as a PI time: 30 days ago when nothing says otherwise.
-    pub(in super::super) fn start(&self) -> String {
+    fn start(&self) -> String {
         match (&self.start_time, self.lookback_minutes, self.lookback_days) {
             (Some(text), ..) => text.clone(),
             (None, Some(minutes), _) => format!("*-{minutes}m"),

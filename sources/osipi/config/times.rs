@@ -27,12 +27,17 @@ impl TableOptions {
                 problems.add(format!("'{option}' must be a PI time such as *-30d, t+8h or 2026-03-01T06:00:00Z"));
             }
         };
-        time("startTime", time::range(start, "*", SOME_TIME, zone).is_err());
-        time("endTime", time::range("*-1d", end, SOME_TIME, zone).is_err());
+        let is_start = time::range(start, "*", SOME_TIME, zone).is_ok();
+        let is_end = time::range("*-1d", end, SOME_TIME, zone).is_ok();
+        time("startTime", !is_start);
+        time("endTime", !is_end);
         let windowed = &self.windowed;
         let instants = windowed.time.iter().map(|text| ("time", text));
         for (option, text) in instants.chain(windowed.sync_time.iter().map(|text| ("syncTime", text))) {
             time(option, time::instant(text, SOME_TIME, zone).is_err());
+        }
+        if is_start && is_end && self.window.bounds(SOME_TIME, zone).is_err() {
+            problems.add("'startTime' and 'endTime' cannot each count from the other");
         }
         let mut span = |option: &str, text: &str, most: i64| {
             let length = Span::parse(text).ok().and_then(|span| span.after(SOME_TIME, zone));
@@ -102,6 +107,9 @@ mod tests {
         }
         let right = [("startTime", "-7d"), ("endTime", "t+8h"), ("late_window", "0"), ("timeZone", "Europe/Berlin")];
         assert_eq!(problems("pi_timeseries", &right), "");
+        assert_eq!(problems("pi_timeseries", &[("startTime", "*-1d"), ("endTime", "+8h")]), "");
+        let neither = problems("pi_timeseries", &[("startTime", "-1d"), ("endTime", "+8h")]);
+        assert!(neither.contains("'startTime' and 'endTime' cannot each count from the other"), "{neither}");
         assert!(problems("pi_interpolated", &[("interval", "0")]).contains("'interval'"));
         assert!(problems("pi_recorded_at_time", &[("time", "*,noonish")]).contains("'time'"));
     }
@@ -115,6 +123,9 @@ mod tests {
             ("pi_timeseries_changes", "filterExpression", "'.' > 1"),
             ("pi_stream_annotations", "desiredUnits", "K"),
             ("pi_stream_annotations", "prefer_streamset", "true"),
+            // The public connector has no such tables.
+            ("pi_timeseries_changes", "compat", "upstream"),
+            ("pi_errors", "compat", "none"),
         ] {
             let told = problems(table, &[(option, value)]);
             assert!(told.contains(&format!("'{option}' does not apply to this table")), "{table}: {told}");

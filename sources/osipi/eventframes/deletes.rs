@@ -44,6 +44,7 @@ pub(super) struct Deletes {
 
 struct Run {
     hi: Ticks,
+    now: Ticks,
     states: BTreeMap<String, State>,
     waiting: VecDeque<String>,
 }
@@ -66,7 +67,7 @@ impl Deletes {
         };
         let Some(webid) = run.waiting.pop_front() else { return Ok(Page { events, next: None }) };
         let before = run.states.get(&webid).cloned();
-        match self.compare(&webid, before, run.hi).await {
+        match self.compare(&webid, before, (run.hi, run.now)).await {
             Ok((state, gone)) => {
                 if !gone.is_empty() {
                     let batch = deleted(&self.reader.reading, &gone, run.hi)?;
@@ -96,12 +97,17 @@ impl Deletes {
         let (at, states) = start.unwrap_or((Ticks(i64::MIN), BTreeMap::new()));
         let is_behind = |webid: &String| at < hi || !states.contains_key(webid);
         let waiting: VecDeque<String> = databases.webids.into_iter().filter(is_behind).collect();
-        Ok((!waiting.is_empty()).then_some(Run { hi, states, waiting }))
+        Ok((!waiting.is_empty()).then_some(Run { hi, now: databases.now, states, waiting }))
     }
 
     /// What is there now, and what is not there any more.
-    async fn compare(&self, database: &str, before: Option<State>, hi: Ticks) -> Result<(State, Vec<String>)> {
-        let plan = self.reader.plan(hi)?;
+    async fn compare(
+        &self,
+        database: &str,
+        before: Option<State>,
+        (hi, now): (Ticks, Ticks),
+    ) -> Result<(State, Vec<String>)> {
+        let plan = self.reader.plan(hi, now)?;
         let before = before.unwrap_or_default();
         let is_all = hi.0 >= before.compared.saturating_add(plan.sweep_every) || before.compared == 0;
         // Between two comparisons of everything only open and recent frames are looked at.

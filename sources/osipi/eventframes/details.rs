@@ -134,9 +134,8 @@ impl Details {
                 Some(Listing::pages(format!("eventframes/{webid}/attributes"), query, self.page))
             }
             EventFrames::ReferencedElements => {
-                let fields = "Items.WebId;Items.Name;Items.Path;Links.Next";
-                let query = vec![("selectedFields", fields.to_owned())];
-                Some(Listing::pages(format!("eventframes/{webid}/referencedelements"), query, self.page))
+                let query = vec![("selectedFields", "Items.WebId;Items.Name;Items.Path".to_owned())];
+                Some(Listing::whole(format!("eventframes/{webid}/referencedelements"), query))
             }
             EventFrames::Annotations if frame.is_annotated => {
                 Some(Listing::whole(format!("eventframes/{webid}/annotations"), Query::new()))

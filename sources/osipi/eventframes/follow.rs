@@ -31,6 +31,7 @@ pub(super) struct Follow {
 
 struct Run {
     hi: Ticks,
+    now: Ticks,
     until: Option<BTreeMap<String, State>>,
     /// Of all databases, as far as they have been followed.
     states: BTreeMap<String, State>,
@@ -83,7 +84,7 @@ impl Follow {
             }
             None => (None, databases.webids.into()),
         };
-        Ok(Some(Run { hi, until, states, waiting, current: None, rows, unsaved_rows: 0 }))
+        Ok(Some(Run { hi, now: databases.now, until, states, waiting, current: None, rows, unsaved_rows: 0 }))
     }
 
     /// Whether there is more to do.
@@ -92,7 +93,7 @@ impl Follow {
             let Some(webid) = run.waiting.pop_front() else { return Ok(false) };
             let state = run.states.get(&webid).cloned().unwrap_or_default();
             let until = run.until.as_ref().and_then(|until| until.get(&webid).cloned());
-            let tracker = Tracker::new(self.reader.plan(run.hi)?, state, until);
+            let tracker = Tracker::new(self.reader.plan(run.hi, run.now)?, state, until);
             run.current = Some((webid, tracker));
         }
         let Some((webid, tracker)) = &mut run.current else { return Ok(false) };

@@ -88,7 +88,7 @@ impl Once {
         let mut sources = VecDeque::new();
         if options.event_frame_webids.is_empty() {
             for webid in databases.webids {
-                let listing = self.listing(&webid, hi)?;
+                let listing = self.listing(&webid, (hi, databases.now))?;
                 sources.push_back(Source::Database { webid, pages: Box::new(reader.reading.client().items(listing)) });
             }
         } else {
@@ -100,9 +100,9 @@ impl Once {
         Ok(Some(Run { hi, sources, rows, left: options.default_event_frames.unwrap_or(u64::MAX) }))
     }
 
-    fn listing(&self, database: &str, hi: Ticks) -> Result<Listing> {
+    fn listing(&self, database: &str, (hi, now): (Ticks, Ticks)) -> Result<Listing> {
         let mode = self.reader.reading.options.event_frames.search_mode.as_deref().unwrap_or("Overlapped");
-        let plan = self.reader.plan(hi)?;
+        let plan = self.reader.plan(hi, now)?;
         let mut query: Query = self.reader.searcher.listing_query();
         query.push(("searchMode", mode.to_owned()));
         let is_backward = mode.starts_with("Backward");

@@ -11,7 +11,7 @@ use super::{
         config::TableOptions,
         reading::{Reading, TableReader},
         tables::EventFrames,
-        time::{self, Span, Ticks, Zone},
+        time::{Span, Ticks, Zone},
     },
     databases::Databases,
     deletes,
@@ -64,18 +64,15 @@ impl FramesReader {
         Ok(Self { reading, table, searcher, details, origin, overlap, zone })
     }
 
-    /// How the frames are followed in a run that is frozen at `hi`.
+    /// How the frames are followed in a run that is frozen at `hi`, and now is `now`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) for a start that is no time.
-    pub(super) fn plan(&self, hi: Ticks) -> Result<Plan> {
-        let options = &self.reading.options;
-        let window = &options.window;
-        let lookback = match (&window.start_time, window.lookback_minutes, window.lookback_days) {
-            (Some(start), _, _) => hi.0.saturating_sub(time::instant(start, hi, self.zone)?.0).max(0),
-            (None, Some(minutes), _) => i64::from(minutes) * 60 * 10_000_000,
-            (None, None, days) => i64::from(days.unwrap_or(30)) * DAY,
-        };
+    /// [`Config`](ErrorKind::Config) for a start or an end that is no time.
+    pub(super) fn plan(&self, hi: Ticks, now: Ticks) -> Result<Plan> {
+        // When the run was frozen it was as much later than `hi` as it is now later than the end.
+        let frozen = Ticks(hi.0.saturating_add(now.0 - self.end(now)?.0));
+        let (start, _) = self.reading.options.window.bounds(frozen, self.zone)?;
+        let lookback = hi.0.saturating_sub(start.0).max(0);
         let page = u64::from(self.page());
         let cap = u64::from(self.reading.client().page_size(MOST_FRAMES));
         Ok(Plan { hi: hi.0, overlap: self.overlap, lookback, sweep_every: SWEEP_DAYS * DAY, page: page.min(cap), cap })
@@ -86,7 +83,7 @@ impl FramesReader {
     /// # Errors
     /// [`Config`](ErrorKind::Config) for an end that is no time.
     pub(super) fn end(&self, now: Ticks) -> Result<Ticks> {
-        Ok(time::instant(&self.reading.options.window.end_time, now, self.zone)?.min(now))
+        Ok(self.reading.options.window.bounds(now, self.zone)?.1.min(now))
     }
 
     pub(super) fn page(&self) -> u32 {
@@ -152,7 +149,7 @@ impl TableReader for FramesReader {
         if at >= hi && states.values().all(|state| state.sweep.is_none()) {
             return Ok(start.cloned());
         }
-        let plan = self.plan(hi)?;
+        let plan = self.plan(hi, databases.now)?;
         for webid in databases.webids {
             let state = states.entry(webid).or_default();
             *state = state.end(&plan);

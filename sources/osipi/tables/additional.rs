@@ -2,7 +2,7 @@
 
 use super::{
     applies,
-    column::{Column, Kind, OWN_INGESTED, own},
+    column::{CURSOR, Column, Kind, OWN_INGESTED, own},
     event_frames::frames,
     reader::{EventFrames, Ledger, List, Reader, TimeSeries},
     streams::{EVENT_KEY, RECORDED, VALUE},
@@ -38,7 +38,7 @@ const CHANGES: &[Column] = &[
     own("previous_event_action", Kind::Text),
     own("marker", Kind::Text).never(),
     own("change_seq", Kind::Long).never(),
-    own("received_at", Kind::Timestamp).never(),
+    own("received_at", Kind::Timestamp).never().read_time(),
 ];
 
 const STREAM_ANNOTATIONS: &[Column] = &[
@@ -73,8 +73,7 @@ const FRAME_VALUES: &[Column] = &[
     own("units", Kind::Text),
     OWN_INGESTED,
 ];
-const FRAME_VALUES_END: &[Column] =
-    &[own("timestamp_raw", Kind::Text), own("errors", Kind::Text), own("cursor_ts", Kind::Timestamp).never()];
+const FRAME_VALUES_END: &[Column] = &[own("timestamp_raw", Kind::Text), own("errors", Kind::Text), CURSOR];
 
 const ATTRIBUTE_TRAITS: &[Column] = &[
     own("name", Kind::Text).never().at("Name"),

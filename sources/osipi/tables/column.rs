@@ -11,6 +11,8 @@ pub(in super::super) struct Column {
     /// Whether the public connector has it.
     pub(super) upstream: bool,
     null: Null,
+    /// Whether it tells when the row was read.
+    read_time: bool,
 }
 
 /// The type of a column.
@@ -50,7 +52,7 @@ enum Null {
 }
 
 const fn column(name: &'static str, kind: Kind, upstream: bool) -> Column {
-    Column { name, kind, source: Source::Filled, upstream, null: Null::Yes }
+    Column { name, kind, source: Source::Filled, upstream, null: Null::Yes, read_time: false }
 }
 
 /// A column that the public connector has.
@@ -72,6 +74,11 @@ impl Column {
     /// Never null, though the public connector's schema would allow it.
     pub(super) const fn never_ours(self) -> Self {
         Self { null: Null::Upstream, ..self }
+    }
+
+    /// Tells when the row was read, and nothing of what was read.
+    pub(super) const fn read_time(self) -> Self {
+        Self { read_time: true, ..self }
     }
 
     pub(super) const fn at(self, path: &'static str) -> Self {
@@ -103,11 +110,13 @@ impl Column {
             Null::Upstream if !upstream => StructField::required(self.name, data_type),
             Null::Yes | Null::Upstream => StructField::new(self.name, data_type),
         };
-        if self.name == INGESTED.name && !upstream { field.read_time() } else { field }
+        if self.read_time && !upstream { field.read_time() } else { field }
     }
 }
 
 /// The start of the read, the same in all rows of it.
-pub(super) const INGESTED: Column = up("ingestion_timestamp", Kind::Timestamp).never();
+pub(super) const INGESTED: Column = up("ingestion_timestamp", Kind::Timestamp).never().read_time();
 /// The same, where the public connector lacks it.
-pub(super) const OWN_INGESTED: Column = own("ingestion_timestamp", Kind::Timestamp).never();
+pub(super) const OWN_INGESTED: Column = own("ingestion_timestamp", Kind::Timestamp).never().read_time();
+/// When the run was frozen that read an event frame.
+pub(super) const CURSOR: Column = own("cursor_ts", Kind::Timestamp).never().read_time();

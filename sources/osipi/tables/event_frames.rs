@@ -3,7 +3,7 @@
 use super::{
     af::{ATTRIBUTE, EVENT_FRAME_TEMPLATE_ATTRIBUTES, TEMPLATES},
     applies,
-    column::{Column, INGESTED, Kind, own, up},
+    column::{CURSOR, Column, INGESTED, Kind, own, up},
     reader::{EventFrames, List, Reader},
     table::Table,
 };
@@ -37,7 +37,7 @@ const FRAMES: &[Column] = &[
     own("ref_element_webids", Kind::Texts).at("RefElementWebIds"),
     own("extended_properties", Kind::TextMap),
     own("assetdatabase_webid", Kind::Text),
-    own("cursor_ts", Kind::Timestamp).never(),
+    CURSOR,
     own("event_date", Kind::Date).never(),
 ];
 
@@ -79,7 +79,7 @@ const ANNOTATIONS: &[Column] = &[
 ];
 
 /// When a row was read: orders the versions of a row.
-const READ_AT: &[Column] = &[own("cursor_ts", Kind::Timestamp).never()];
+const READ_AT: &[Column] = &[CURSOR];
 const OPTIONS: &[applies::Names] = &[applies::COMMON, applies::EVENT_FRAMES];
 const TEMPLATE_OPTIONS: &[applies::Names] = &[applies::COMMON, applies::LIST, applies::EVENT_FRAME_TEMPLATES];
 

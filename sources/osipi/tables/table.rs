@@ -91,9 +91,11 @@ impl Table {
         self.upstream.is_some()
     }
 
-    /// The names of the options that it takes.
+    /// The names of the options that it takes. There is nothing to be compatible with where the public connector has no such
+    /// table.
     pub(in super::super) fn options(&self) -> impl Iterator<Item = &'static str> {
-        self.options.iter().copied().flatten().copied()
+        let names = self.options.iter().copied().flatten().copied();
+        names.filter(|name| self.is_upstream() || *name != "compat")
     }
 }
 

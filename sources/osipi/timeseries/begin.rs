@@ -12,7 +12,7 @@ use super::{
         origin::Origin,
         tables::TimeSeries,
         tags::{Tag, TagKey},
-        time::{self, Micros, Span, Ticks, Zone},
+        time::{Micros, Span, Ticks, Zone},
         webid::WebId,
     },
     again,
@@ -75,10 +75,14 @@ impl RecordedReader {
         Ok(now.micros() + 1)
     }
 
+    /// Where the table begins and ends, at the end of a run.
+    fn bounds(&self, end: Micros) -> Result<(Ticks, Ticks)> {
+        self.reading.options.window.bounds(Ticks::from_micros(end - 1), self.zone()?)
+    }
+
     /// Up to where a run reads that ends at `end`: there, or at the end of the table.
     pub(super) fn bound(&self, end: Micros) -> Result<Micros> {
-        let bound = time::instant(&self.reading.options.window.end_time, Ticks::from_micros(end - 1), self.zone()?)?;
-        Ok((bound.micros() + 1).min(end))
+        Ok((self.bounds(end)?.1.micros() + 1).min(end))
     }
 
     /// Whether a table that ends before now holds all that it ever will, as far as that is looked for.
@@ -104,12 +108,9 @@ impl RecordedReader {
         Ok(if bound < end { end } else { end + beyond })
     }
 
-    /// Where a tag that is new begins.
+    /// Where a tag that is new begins in a run that ends at `end`.
     fn first(&self, end: Micros) -> Result<Micros> {
-        let zone = self.zone()?;
-        let end = Ticks::from_micros(end - 1);
-        let (first, _) = time::range(&self.reading.options.window.start(), "*", end, zone)?;
-        Ok(first.micros())
+        Ok(self.bounds(end)?.0.micros())
     }
 
     fn span(&self, name: &'static str, text: &str) -> Result<Micros> {
@@ -208,7 +209,7 @@ impl RecordedReader {
         let streams: Arc<[Stream]> = tags.iter().map(Stream::of).collect::<Result<_>>()?;
         let keys: Arc<[TagKey]> = streams.iter().map(|stream| TagKey::of(&stream.webid)).collect();
         let bound = self.bound(end)?;
-        let first = self.first(bound)?;
+        let first = self.first(end)?;
         let mut state = start.unwrap_or_default();
         if state.settled == Some(bound) && keys.iter().all(|key| state.tags.contains_key(key)) {
             return Ok(None);

@@ -89,6 +89,10 @@ impl Poll {
 
     async fn begin(&self) -> Result<Work> {
         let reading = &self.reader.reading;
+        if self.request.until.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, "the feed of updates is read up to now, not to an offset")
+                .with("table", reading.table.name));
+        }
         let start = self.request.start.as_ref().map(|offset| State::read(&self.reader.origin(), offset)).transpose()?;
         let mut state = start.unwrap_or_default();
         state.read_at = Ticks::from_utc(reading.now()).micros().max(state.read_at + 1);

@@ -15,6 +15,8 @@ const VERSION: u32 = 1;
 pub(super) struct State {
     /// The end of the run.
     pub(super) end: Micros,
+    /// Where tags began that were new in it.
+    pub(super) first: Micros,
     /// How long an interval is, where that was found out by the first run.
     pub(super) length: Option<Micros>,
     /// `None` says only where a run ends: every tag is read up to there.
@@ -26,6 +28,7 @@ pub(super) struct State {
 struct Wire {
     source: Box<str>,
     end: Micros,
+    first: Micros,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     length: Option<Micros>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +48,7 @@ impl State {
     pub(super) fn read(origin: &Origin, offset: &Offset) -> Result<Self> {
         let wire: Wire = offset.decode(VERSION)?;
         origin.check(&wire.source)?;
-        Ok(Self { end: wire.end, length: wire.length, marks: wire.tags.map(Marks::from_groups) })
+        Ok(Self { end: wire.end, first: wire.first, length: wire.length, marks: wire.tags.map(Marks::from_groups) })
     }
 
     /// Writes an offset.
@@ -54,7 +57,8 @@ impl State {
     /// [`Config`](crate::ErrorKind::Config) when there are more tags than an offset can hold.
     pub(super) fn write(&self, origin: &Origin) -> Result<Offset> {
         let tags = self.marks.as_ref().map(Marks::groups);
-        let wire = Wire { source: origin.hash().into(), end: self.end, length: self.length, tags };
+        let Self { end, first, length, .. } = *self;
+        let wire = Wire { source: origin.hash().into(), end, first, length, tags };
         let count = || wire.tags.iter().flatten().count();
         Offset::encode(VERSION, &wire).map_err(|error| origin.too_many(count()).caused_by(error))
     }
@@ -75,7 +79,7 @@ mod tests {
         let mut marks = Marks::default();
         (0..30_000).for_each(|n| marks.set(key(n), 600));
         marks.set(TagKey::Other(7), 540);
-        let mut state = State { end: 600, length: Some(60), marks: Some(marks) };
+        let mut state = State { end: 600, first: 60, length: Some(60), marks: Some(marks) };
         let offset = state.write(&origin()).unwrap();
         assert!(offset.to_json().len() < 60_000, "{}", offset.to_json().len());
         assert_eq!(State::read(&origin(), &offset).unwrap(), state);

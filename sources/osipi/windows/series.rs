@@ -15,7 +15,7 @@ use super::{
         origin::Origin,
         reading::{Reading, TableReader},
         tags::{Tag, TagKey, share},
-        time::{self, Micros, Ticks},
+        time::{Micros, Ticks},
         webid::WebId,
     },
     ask::{Outcome, ask_all},
@@ -61,29 +61,36 @@ impl SeriesReader {
 
     /// The bounds of a run that begins now, or of one that ends where `until` says; never before `start`.
     async fn bounds(&self, start: Option<&State>, until: Option<&State>) -> Result<Bounds> {
-        let now = match until {
+        let (from, to, now) = match until {
             // The same bounds give the same rows, whenever that is.
-            Some(until) => Ticks::from_micros(until.end),
-            None => self.reading.clocks(&["dataservers"]).await?.0,
+            Some(until) => (until.first, until.end, until.end),
+            None => {
+                let now = self.reading.clocks(&["dataservers"]).await?.0;
+                let (from, to) = self.reading.options.window.bounds(now, self.terms.zone)?;
+                (from.micros(), to.micros(), now.micros())
+            }
         };
-        let (window, zone) = (&self.reading.options.window, self.terms.zone);
-        let end = time::instant(&window.end_time, now, zone)?;
-        let (from, _) = time::range(&window.start(), &window.end_time, now, zone)?;
-        let known = until.and_then(|until| until.length).or(start.and_then(|start| start.length));
+        // Whoever froze the end may not have known where the table stands, and the length of its intervals.
+        let known = start.and_then(|start| start.length).or(until.and_then(|until| until.length));
         let (length, found) = match self.terms.length {
             Some(length) => (length, None),
             None => {
-                let micros = known.unwrap_or_else(|| self.plotted(end.micros().min(now.micros()) - from.micros()));
+                let micros = known.unwrap_or_else(|| self.plotted(to.min(now) - from));
                 (Length::Fixed(micros), Some(micros))
             }
         };
         let grid = self.terms.grid(length)?;
-        let first = if self.terms.outside { grid.floor(from.micros()) } else { grid.ceil(from.micros()) };
-        let end = match until {
-            Some(until) => until.end,
-            None => grid.floor(end.micros().min(Terms::settled(now.micros(), length))),
+        let (first, end) = match until {
+            Some(until) => (until.first, until.end),
+            None => {
+                let first = if self.terms.outside { grid.floor(from) } else { grid.ceil(from) };
+                (first, grid.floor(to.min(Terms::settled(now, length))))
+            }
         };
-        Ok(Bounds { grid, length: found, first, end: start.map_or(end, |start| end.max(start.end)) })
+        let end = start.map_or(end, |start| end.max(start.end));
+        // Where a run goes on to the same end, the tags that are new begin where they did.
+        let first = start.filter(|start| start.end == end).map_or(first, |start| start.first);
+        Ok(Bounds { grid, length: found, first, end })
     }
 
     /// How long an interval of a plot is: the longest micro-batch, or else the first window, has so many of them.
@@ -150,7 +157,7 @@ impl SeriesReader {
         let due: Vec<Due> = due.collect();
         let options = &self.reading.options;
         let unit_rows = options.window.max_records_per_batch.min(request.max_records.unwrap_or(u64::MAX)).max(1);
-        let state = State { end: bounds.end, length: bounds.length, marks: Some(marks) };
+        let state = State { end: bounds.end, first: bounds.first, length: bounds.length, marks: Some(marks) };
         let run = Run {
             reader: self.clone(),
             grid: bounds.grid,
@@ -322,7 +329,10 @@ impl TableReader for SeriesReader {
         let bounds = self.bounds(state.as_ref(), None).await?;
         match state {
             Some(state) if state.end >= bounds.end && state.is_complete() => Ok(start.cloned()),
-            _ => State { end: bounds.end, length: bounds.length, marks: None }.write(&self.origin).map(Some),
+            _ => {
+                let Bounds { first, end, length, .. } = bounds;
+                State { end, first, length, marks: None }.write(&self.origin).map(Some)
+            }
         }
     }
 

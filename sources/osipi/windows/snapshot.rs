@@ -106,8 +106,7 @@ impl SnapshotReader {
                 Ok(times.into_iter().map(|time| terms.at(time)).collect())
             }
             Windows::Summary => {
-                let window = &options.window;
-                let (from, to) = time::range(&window.start(), &window.end_time, now, terms.zone)?;
+                let (from, to) = options.window.bounds(now, terms.zone)?;
                 if from >= to {
                     return Err(Error::new(ErrorKind::Config, "the window ends before it begins")
                         .help("give a 'startTime' before 'endTime'"));
