@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lakeflow_connect::{ErrorKind, TableRef};
-use lakeflow_simulators::osipi::Ticks;
+use lakeflow_simulators::osipi::{Expected, Ticks};
 use serde_json::Value;
 
 use super::{small_plant, table_rows, timeless};
@@ -12,8 +12,29 @@ fn text(row: &Value, column: &str) -> String {
     row[column].as_str().unwrap_or_default().to_owned()
 }
 
+/// A value of the archive: numbers as such, states by their names.
+fn held(json: &str) -> String {
+    match serde_json::from_str(json).unwrap() {
+        Value::Number(number) => number.as_f64().unwrap().to_string(),
+        Value::String(text) => text,
+        Value::Object(state) => state["Name"].as_str().unwrap().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The same of a row, from the column that its type says.
+fn told(row: &Value) -> String {
+    match row["value_type"].as_str().unwrap() {
+        "number" => row["value"].as_f64().unwrap().to_string(),
+        "integer" => row["value_long"].as_f64().unwrap().to_string(),
+        "digital" | "system_digital" => text(row, "digital_name"),
+        "string" | "timestamp" => text(row, "value_string"),
+        other => panic!("a value of type {other}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn attributes_without_a_history_do_not_stop_those_that_have_one() {
+async fn j01_attributes_without_a_history_do_not_stop_those_that_have_one() {
     let server = small_plant();
     let points = server.points();
     let source = timeless(&server, &[]);
@@ -27,19 +48,21 @@ async fn attributes_without_a_history_do_not_stop_those_that_have_one() {
     };
     let streams = all.iter().filter(is_listed);
     let (of_points, others): (Vec<_>, Vec<_>) = streams.partition(|row| points.contains(&text(row, "config_string")));
-    let wanted: BTreeSet<(String, String)> = of_points
+    let wanted: BTreeSet<(String, String, String, bool)> = of_points
         .iter()
         .flat_map(|row| {
             let events = server.events(&text(row, "config_string"), from, Ticks(now.0 + 1)).unwrap();
             let webid = text(row, "attribute_webid");
-            events.into_iter().map(move |event| (webid.clone(), event.time.to_string())).collect::<Vec<_>>()
+            let of = move |event: Expected| (webid.clone(), event.time.to_string(), held(&event.value), event.good);
+            events.into_iter().map(of).collect::<Vec<_>>()
         })
         .collect();
     assert!(wanted.len() > 100 && !others.is_empty(), "{} {}", wanted.len(), others.len());
     let table =
         |name: &str| TableRef::new(name).option("startTime", from.to_string()).option("snapshot_policy", "include");
     let rows = table_rows(&source, table("pi_attribute_values")).await.unwrap();
-    let found: BTreeSet<_> = rows.iter().map(|row| (text(row, "tag_webid"), text(row, "timestamp_raw"))).collect();
+    let of = |row: &Value| (text(row, "tag_webid"), text(row, "timestamp_raw"), told(row), row["good"] == true);
+    let found: BTreeSet<_> = rows.iter().map(of).collect();
     assert!(found == wanted && rows.len() == wanted.len(), "{} rows, {} events", rows.len(), wanted.len());
     // Each of the others is told, once.
     let noted = table_rows(&source, TableRef::new("pi_errors")).await.unwrap();
