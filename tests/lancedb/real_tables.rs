@@ -8,7 +8,7 @@ use super::real::{Comparison, open, open_with, read, tables};
 /// The server cannot read a table with such a column name.
 pub(super) const UNREADABLE: &str = "backtick";
 /// Tables that another test makes or changes.
-pub(super) const MADE_BY_TESTS: [&str; 2] = ["million", "busy"];
+pub(super) const MADE_BY_TESTS: [&str; 3] = ["million", "busy", "long_texts"];
 
 #[tokio::test]
 #[ignore = "needs scripts/real-servers start"]
