@@ -20,6 +20,7 @@
 
 mod auth;
 mod backoff;
+mod builder;
 mod classify;
 mod client;
 mod concurrency;
@@ -43,7 +44,8 @@ pub use auth::{
     Auth, ClientAuth, ClientCredentials, KeyAlgorithm, NegotiateExchange, NegotiateProvider, PrivateKeyJwt, SigningKey,
     TokenEndpoint,
 };
-pub use client::{AnswerCheck, ErrorDetail, HttpClient, HttpClientBuilder, RefusalCheck, Retries, Target};
+pub use builder::{AnswerCheck, ErrorDetail, HttpClientBuilder, RefusalCheck};
+pub use client::{HttpClient, Retries, Target};
 #[cfg(feature = "fhir")]
 pub(crate) use failure::is_unconnected;
 #[cfg(feature = "lancedb")]

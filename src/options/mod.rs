@@ -6,6 +6,7 @@
 mod doc;
 mod fields;
 mod parse;
+mod value;
 
 pub use doc::{Level, OptionDoc, OptionKind, joined, redefaulted};
 pub use fields::assert_documented;

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Number, Value};
-use url::Url;
+use serde_json::{Map, Value};
 
-use super::doc::{Level, OptionDoc, OptionKind};
+use super::{
+    doc::{Level, OptionDoc},
+    value::{bad_value, value_of},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     near::near_matches,
@@ -209,76 +211,16 @@ fn group_of<'a>(fields: &'a mut Map<String, Value>, doc: &OptionDoc) -> Option<&
     }
 }
 
-fn bad_value(doc: &OptionDoc, text: &str) -> String {
-    let wanted = doc.kind.describe();
-    let near = match doc.kind {
-        OptionKind::Choice(words) => near_matches(text, words.iter().copied()).first().copied(),
-        _ => None,
-    };
-    match (near, doc.kind) {
-        (Some(near), _) => format!("'{}' must be {wanted}; did you mean '{near}'?", doc.name),
-        (
-            None,
-            OptionKind::Boolean
-            | OptionKind::Integer { .. }
-            | OptionKind::Number { .. }
-            | OptionKind::Seconds { .. }
-            | OptionKind::Choice(_),
-        ) => {
-            format!("'{}' must be {wanted}, not '{}'", doc.name, shortened(text))
-        }
-        (None, _) => format!("'{}' must be {wanted}", doc.name),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-fn value_of(kind: OptionKind, text: &str) -> Option<Value> {
-    let is = |word: &[&str]| word.iter().any(|w| text.eq_ignore_ascii_case(w));
-    match kind {
-        OptionKind::Text | OptionKind::Secret => Some(Value::from(text)),
-        OptionKind::Boolean if is(&["true", "t", "yes", "y", "1", "on"]) => Some(Value::Bool(true)),
-        OptionKind::Boolean if is(&["false", "f", "no", "n", "0", "off"]) => Some(Value::Bool(false)),
-        OptionKind::Boolean => None,
-        OptionKind::Integer { min, max } => {
-            text.parse::<i64>().ok().filter(|n| (min..=max).contains(n)).map(Value::from)
-        }
-        OptionKind::Number { min, max } | OptionKind::Seconds { min, max } => {
-            let number = text.parse::<f64>().ok().filter(|n| (min..=max).contains(n))?;
-            Number::from_f64(number).map(Value::Number)
-        }
-        OptionKind::List if text.starts_with('[') => {
-            let value = serde_json::from_str::<Value>(text).ok()?;
-            value.as_array()?.iter().all(Value::is_string).then_some(value)
-        }
-        OptionKind::List => {
-            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
-        }
-        OptionKind::Choice(words) => words.iter().find(|w| w.eq_ignore_ascii_case(text)).map(|w| Value::from(*w)),
-        OptionKind::Url => {
-            let url = Url::parse(text).ok()?;
-            (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| Value::from(text))
-        }
-        OptionKind::Instant => chrono::DateTime::parse_from_rfc3339(text).ok().map(|_| Value::from(text)),
-        OptionKind::Json => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
-        OptionKind::Headers => {
-            let value = serde_json::from_str::<Value>(text).ok()?;
-            value.as_object()?.values().all(Value::is_string).then_some(value)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
+    use url::Url;
 
     use super::*;
-    use crate::{options::assert_documented, secret::Secret};
+    use crate::{
+        options::{OptionKind, assert_documented},
+        secret::Secret,
+    };
 
     const DOCS: &[OptionDoc] = &[
         OptionDoc::connection("base_url", OptionKind::Url, "the FHIR root").required(),
@@ -323,14 +265,6 @@ mod tests {
         assert!(twice.parse::<Table>(Level::Table, DOCS).is_ok());
         let error = twice.with("from", "b").parse::<Table>(Level::Table, DOCS).unwrap_err().to_string();
         assert!(error.contains("'startTime' and 'from' are the same option"), "{error}");
-    }
-
-    #[test]
-    fn names_with_commas_are_given_as_a_json_array() {
-        let list = |text| value_of(OptionKind::List, text);
-        assert_eq!(list("a, b,,c"), Some(serde_json::json!(["a", "b", "c"])));
-        assert_eq!(list(r#"["a,b", "c"]"#), Some(serde_json::json!(["a,b", "c"])));
-        assert_eq!((list("[a"), list("[1]")), (None, None));
     }
 
     #[test]
@@ -384,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_group_is_flat_for_the_user_and_a_field_for_the_source() {
-        crate::options::assert_documented::<Grouped>(Level::Connection, GROUPED);
+        assert_documented::<Grouped>(Level::Connection, GROUPED);
         let options = Options::new().with("base_url", "http://localhost").with("max_retries", "7");
         let grouped: Grouped = options.parse(Level::Connection, GROUPED).unwrap();
         assert_eq!(grouped.limits.max_retries, 7);
@@ -408,17 +342,17 @@ mod tests {
     #[test]
     #[should_panic(expected = "limits.headers")]
     fn a_forgotten_option_of_a_group_is_caught() {
-        crate::options::assert_documented::<Grouped>(Level::Connection, &GROUPED[..2]);
+        assert_documented::<Grouped>(Level::Connection, &GROUPED[..2]);
     }
 
     #[test]
     fn the_list_and_the_struct_are_held_equal() {
-        crate::options::assert_documented::<Connection>(Level::Connection, DOCS);
+        assert_documented::<Connection>(Level::Connection, DOCS);
     }
 
     #[test]
     #[should_panic(expected = "option list and struct differ")]
     fn a_forgotten_option_is_caught() {
-        crate::options::assert_documented::<Connection>(Level::Connection, &DOCS[..3]);
+        assert_documented::<Connection>(Level::Connection, &DOCS[..3]);
     }
 }

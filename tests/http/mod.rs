@@ -1,6 +1,7 @@
 //! The HTTP client against real sockets.
 
 mod auth;
+mod discovery;
 mod jwt;
 mod links;
 mod load;

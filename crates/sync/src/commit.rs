@@ -13,8 +13,9 @@ use deltalake::{
 use lakeflow_connect::{Error, ErrorKind, Result, Retry};
 
 use crate::{
-    doc::{self, COMMIT_KEY, FlowDoc, FlowId},
+    doc::{self, COMMIT_KEY, FlowDoc},
     error::{is_conflict, sink},
+    flow_id::FlowId,
     rows::remove,
     table::Table,
 };

@@ -13,10 +13,11 @@ use lakeflow_connect::{Error, ErrorKind, Offset, Result, arrow};
 
 use crate::{
     commit::{Committed, Step, commit},
-    doc::{self, FlowDoc, FlowId, FlowKind, Tombstones},
+    doc::{self, FlowDoc, Tombstones},
     error::sink,
     files::FileLayout,
     flow::Flow,
+    flow_id::{FlowId, FlowKind},
     job::SyncOptions,
     keys::KeyCodec,
     merge::{Incoming, Suspects},

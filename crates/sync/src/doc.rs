@@ -17,9 +17,14 @@ use futures::TryStreamExt;
 use lakeflow_connect::{Error, ErrorKind, Offset, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{checkpoint, error::sink, job::Landing, table::Table};
+use crate::{
+    checkpoint,
+    error::sink,
+    flow_id::{FOLDER, FlowId, FlowKind},
+    job::Landing,
+    table::Table,
+};
 
-const FOLDER: &str = "_lakeflow";
 const FORMAT: u32 = 1;
 /// Key of our object in `commitInfo`.
 pub(crate) const COMMIT_KEY: &str = "lakeflow";
@@ -27,80 +32,6 @@ pub(crate) const COMMIT_KEY: &str = "lakeflow";
 const KEPT: usize = 5;
 /// Offsets larger than this are only in the document, not also in the commit.
 const INLINE_OFFSET: usize = 16 * 1024;
-
-/// Which stream of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FlowKind {
-    /// Rows.
-    Rows,
-    /// Deletions.
-    Deletes,
-}
-
-impl FlowKind {
-    /// The name in snake case.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Deletes => "deletes",
-        }
-    }
-}
-
-/// Names a flow for ever: it is part of the table's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FlowId {
-    pub(crate) source: String,
-    pub(crate) table: String,
-    /// One of several flows of the same rows that are read apart.
-    pub(crate) lane: Option<String>,
-    pub(crate) kind: FlowKind,
-}
-
-impl FlowId {
-    pub(crate) fn app_id(&self) -> String {
-        let app_id = format!("lakeflow:{}:{}:{}", self.source, self.table, self.kind.as_str());
-        match &self.lane {
-            None => app_id,
-            Some(lane) => format!("{app_id}:{lane}"),
-        }
-    }
-
-    /// The flow of an application id; `None` for ids of other programs.
-    pub(crate) fn of_app_id(app_id: &str) -> Option<Self> {
-        let (source, rest) = app_id.strip_prefix("lakeflow:")?.split_once(':')?;
-        let kind_of = |word: &str| [FlowKind::Rows, FlowKind::Deletes].into_iter().find(|k| k.as_str() == word);
-        let (before, last) = rest.rsplit_once(':')?;
-        let (table, kind, lane) = match kind_of(last) {
-            Some(kind) => (before, kind, None),
-            None => {
-                let (table, kind) = before.rsplit_once(':')?;
-                (table, kind_of(kind)?, Some(last.to_owned()))
-            }
-        };
-        Some(Self { source: source.to_owned(), table: table.to_owned(), lane, kind })
-    }
-
-    /// Whether both are flows of the same rows, be it in different lanes.
-    fn is_beside(&self, other: &Self) -> bool {
-        (&self.source, &self.table) == (&other.source, &other.table)
-    }
-
-    /// A folder name that any store accepts, different for different flows.
-    fn folder(&self) -> String {
-        let app_id = self.app_id();
-        let readable: String =
-            app_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
-        format!("{FOLDER}/{readable}-{:016x}", lasting_hash(&app_id))
-    }
-}
-
-/// FNV-1a: a hash that stays the same across releases, for names of files.
-pub(crate) fn lasting_hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
-}
 
 /// How far a flow has been committed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -394,24 +325,4 @@ async fn documented_flows(store: &dyn ObjectStore) -> Result<Vec<FlowId>> {
         flows.push(FlowId { source: doc.source, table: doc.table, lane: doc.lane, kind: doc.flow });
     }
     Ok(flows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_application_id_says_which_flow_it_is_of() {
-        for (table, lane) in [("t", None), ("a:b", None), ("t", Some("backfill")), ("a:rows", Some("live-2"))] {
-            for kind in [FlowKind::Rows, FlowKind::Deletes] {
-                let lane = lane.map(str::to_owned);
-                let flow = FlowId { source: "s".to_owned(), table: table.to_owned(), lane, kind };
-                assert_eq!(FlowId::of_app_id(&flow.app_id()), Some(flow));
-            }
-        }
-        assert_eq!(FlowId::of_app_id("lakeflow:s:t:rows").map(|flow| flow.lane), Some(None));
-        for other in ["lakeflow:s", "lakeflow:s:t:other", "spark:s:t:rows"] {
-            assert_eq!(FlowId::of_app_id(other), None, "{other}");
-        }
-    }
 }

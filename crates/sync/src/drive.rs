@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use lakeflow_connect::{Error, ErrorKind, Offset, ReadEvent, ReadStream, Records, Result};
 
-use crate::{doc::FlowKind, flow::Flow, quarantine::Quarantine, receipt::Counts, run::Run, staging::Staging};
+use crate::{flow::Flow, flow_id::FlowKind, quarantine::Quarantine, receipt::Counts, run::Run, staging::Staging};
 
 /// Where a run of one flow ended.
 pub(crate) struct Ended {

@@ -5,7 +5,7 @@ use std::future::Future;
 use arrow::array::RecordBatch;
 use lakeflow_connect::{Offset, Result, arrow};
 
-use crate::{doc::FlowKind, receipt::Counts, staging::Staging};
+use crate::{flow_id::FlowKind, receipt::Counts, staging::Staging};
 
 /// One stream of a table: units are pushed, then committed with the offset that covers them.
 pub(crate) trait Flow: Send {

@@ -12,8 +12,9 @@ use lakeflow_connect::{
 };
 
 use crate::{
-    doc::{FlowDoc, FlowId},
+    doc::FlowDoc,
     error::sink,
+    flow_id::FlowId,
     job::TableJob,
     keys::ColumnPath,
     schema,

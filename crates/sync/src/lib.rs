@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod filter;
 mod flow;
+mod flow_id;
 mod history;
 mod job;
 mod keys;
@@ -38,7 +39,7 @@ mod table;
 pub mod state;
 
 pub use crate::{
-    doc::FlowKind,
+    flow_id::FlowKind,
     job::{Compression, Landing, SyncOptions, TableJob, destination},
     optimize::{OptimizeReceipt, optimize},
     quarantine::quarantine_url,

@@ -6,8 +6,9 @@ use lakeflow_connect::{Activity, Error, ErrorKind, ReadRequest, ReadStream, Resu
 
 use crate::{
     deletes::{DeletesFlow, remembered},
-    doc::{self, FlowDoc, FlowId, FlowKind},
+    doc::{self, FlowDoc},
     drive::Ended,
+    flow_id::{FlowId, FlowKind},
     job::{Landing, SyncOptions, TableJob},
     receipt::{Counts, Observer, TableReceipt},
     rows::RowsFlow,

@@ -10,7 +10,8 @@ use url::Url;
 
 use crate::{
     commit::{Committed, Step, commit},
-    doc::{self, FlowDoc, FlowId, FlowKind},
+    doc::{self, FlowDoc},
+    flow_id::{FlowId, FlowKind},
     job::Landing,
     merge::Outcome,
     rows::operation,

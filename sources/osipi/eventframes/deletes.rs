@@ -13,10 +13,11 @@ use super::{
     keyset::Keyset,
     offset::Flow,
     present::Present,
+    progress::Plan,
     reader::FramesReader,
     rows::deleted,
     sent::Sent,
-    tracker::{FAR, Head, LOOKUP, Mode, Plan},
+    tracker::{FAR, Head, LOOKUP, Mode},
 };
 use crate::{
     error::Result,

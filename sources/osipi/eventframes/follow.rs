@@ -9,9 +9,10 @@ use super::{
     frame::Frame,
     known::Digest,
     offset::Flow,
+    progress::State,
     reader::FramesReader,
     rows::Rows,
-    tracker::{State, Tracker, Want},
+    tracker::{Tracker, Want},
 };
 use crate::{
     error::Result,

@@ -11,6 +11,7 @@ mod offset;
 mod once;
 mod packed;
 mod present;
+mod progress;
 mod reader;
 mod rows;
 mod search;

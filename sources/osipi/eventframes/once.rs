@@ -13,10 +13,11 @@ use super::{
     details::Detail,
     frame::Frame,
     offset::Flow,
+    progress::State,
     reader::FramesReader,
     rows::Rows,
     search::Searcher,
-    tracker::{LOOKUP, State},
+    tracker::LOOKUP,
 };
 use crate::{
     error::{Error, ErrorKind, Result},

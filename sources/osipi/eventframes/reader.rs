@@ -19,8 +19,8 @@ use super::{
     follow::Follow,
     offset::{Flow, Origin},
     once::Once,
+    progress::{Plan, State},
     search::Searcher,
-    tracker::{Plan, State},
 };
 use crate::{
     error::{Error, ErrorKind, Result},

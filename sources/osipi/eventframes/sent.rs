@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     keyset::Ticks,
     packed::{Entry, Frames},
-    tracker::State,
+    progress::State,
 };
 
 /// How long they are kept: between a read of rows and the look for deletions after it there is a crash or two at most.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{doc::lasting_hash, table::DataFile};
+use crate::{flow_id::lasting_hash, table::DataFile};
 
 /// A partition whose new files are less than this share of its bytes (one in …) stays as it is.
 const NEW_SHARE: u64 = 10;
