@@ -91,7 +91,8 @@ async fn a_place_that_nobody_can_write_to_is_an_error_that_says_so() {
     job.destination = url::Url::from_directory_path("/proc/self/lakeflow").unwrap();
     let error = lakeflow_sync::sync_table(job, &lake.options, &()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Sink);
-    assert!(error.message().starts_with("making the destination directory: "), "{error}");
+    assert_eq!(error.message(), "making the destination directory: no directory can be made here");
+    assert_eq!(error.get("destination"), Some("/proc/self/lakeflow"), "{error}");
 }
 
 /// Text that does not compress.
