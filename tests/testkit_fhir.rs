@@ -201,7 +201,7 @@ async fn fhir_loses_nothing_to_a_server_that_breaks() {
 
 /// What a server of this personality must bring: everything, whatever the size and wherever the read is stopped.
 async fn loses_nothing(personality: &str) -> Vec<String> {
-    let hospital = Hospital::open(&[("volume", "Patient:16"), ("personality", personality)]);
+    let hospital = Hospital::open(&[("volume", "Patient:12"), ("personality", personality)]);
     // A result of the server with expiring links serves three pages, and resources without a stamp are looked for in all.
     let page_size = if personality == "expiring-links" { "7" } else { "3" };
     let suite = hospital.suite().size([("page_size", page_size), ("max_records_per_batch", "5")]).max_stops(3);

@@ -137,21 +137,21 @@ async fn random_history(seed: u64, options: &[(&str, &str)], chosen: impl Fn(&Va
 
 #[tokio::test]
 async fn random_histories_are_followed_commit_by_commit() {
-    for seed in 0..9 {
+    for seed in 0..6 {
         random_history(seed, &[("batch_size", "5"), KEY], |_| true).await;
     }
 }
 
 #[tokio::test]
 async fn random_histories_of_tables_without_a_key_are_followed_by_row_ids() {
-    for seed in 40..46 {
+    for seed in 40..43 {
         random_history(seed, &[("batch_size", "5")], |_| true).await;
     }
 }
 
 #[tokio::test]
 async fn random_histories_are_followed_through_a_filter() {
-    for seed in 20..26 {
+    for seed in 20..23 {
         random_history(seed, &[("batch_size", "3"), ("filter", "n < 50"), KEY], |row| row["n"].as_i64().unwrap() < 50)
             .await;
     }
@@ -159,7 +159,7 @@ async fn random_histories_are_followed_through_a_filter() {
 
 #[tokio::test]
 async fn random_histories_are_followed_by_comparing_all_ids() {
-    for seed in 60..64 {
+    for seed in 60..63 {
         random_history(seed, &[("batch_size", "5"), ("delete_detection", "rowid_diff"), KEY], |_| true).await;
     }
 }

@@ -19,7 +19,7 @@ fn impatient(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
     let base = server.base_url();
     let options = [("pi_base_url", base.as_str()), ("auth_type", "anonymous"), ("max_retries", "0")];
     let options: Options = options.into_iter().collect();
-    connect(&options.with("max_concurrency", "1")).unwrap()
+    connect(&options.with("max_concurrency", "1").with("requests_per_second", "100000")).unwrap()
 }
 
 const BEGIN: &str = "2026-03-18T09:00:00Z";

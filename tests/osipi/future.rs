@@ -118,7 +118,7 @@ async fn a_forecast_that_was_revised_is_read_as_it_is_now() {
 async fn a_read_of_the_future_that_stops_anywhere_goes_on() {
     let server = forecasts_of("12");
     let mut lake = Lake::default();
-    let table = table(&[("max_records_per_batch", "1000"), ("maxCount", "100"), ("tags_per_request", "2")]);
+    let table = table(&[("max_records_per_batch", "300"), ("maxCount", "50"), ("tags_per_request", "2")]);
     let mut units = 0;
     loop {
         let before = lake.offset.clone();

@@ -64,7 +64,7 @@ fn connect_to(server: &RunningServer) -> Arc<dyn LakeflowConnect> {
     connect(&options.into_iter().collect()).unwrap()
 }
 
-/// Nine points with a day of history, whose clock stands still.
+/// Nine points with a day of history, an event every three minutes, whose clock stands still.
 fn small_plant() -> RunningServer {
     plant_with(&[])
 }
@@ -74,6 +74,7 @@ fn plant_with(settings: &[(&str, &str)]) -> RunningServer {
     let now: DateTime<Utc> = "2026-03-18T12:00:00Z".parse().unwrap();
     let mut config = Config { clock: SimClock::fixed(now), points: 9, ..Config::default() };
     config.set("days", "1").unwrap();
+    config.set("density", "3m").unwrap();
     settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
     Server::start(config).unwrap()
 }

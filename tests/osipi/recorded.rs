@@ -200,7 +200,7 @@ async fn j01_every_column_of_recorded_values_is_filled_by_some_row() {
                 }
             }
         } else {
-            read = read.option("startTime", "*-1d");
+            read = read.option("startTime", "*-6h");
         }
         let schema = source.get_table_schema(&read).await.unwrap();
         let events: Vec<_> = source.read_table(ReadRequest::new(read).start(start)).try_collect().await.unwrap();

@@ -36,9 +36,9 @@ fn disturb(server: &RunningServer) -> String {
     let point = server.points().remove(0);
     let now = Ticks::from(server.clock().now());
     let events = server.events(&point, Ticks(now.0 - 7_200 * 10_000_000), now).unwrap();
-    server.change(&point, Change::Add(Ticks(events[20].time.0 + 70), LATE.into())).unwrap();
-    server.change(&point, Change::Delete(events[40].time)).unwrap();
-    events[40].time.to_string()
+    server.change(&point, Change::Add(Ticks(events[15].time.0 + 70), LATE.into())).unwrap();
+    server.change(&point, Change::Delete(events[30].time)).unwrap();
+    events[30].time.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

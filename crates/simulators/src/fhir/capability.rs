@@ -7,6 +7,10 @@ use crate::server::Reply;
 
 /// `GET /metadata`
 pub(crate) fn statement(service: &Service) -> Reply {
+    Reply::new(200, FHIR_JSON, service.statement(statement_text))
+}
+
+fn statement_text(service: &Service) -> String {
     let config = &service.config;
     let supported = |name: &str| !config.search.unsupported.iter().any(|unsupported| unsupported == name);
     let parameters: Vec<_> = [("_id", "token"), ("_lastUpdated", "date")]
@@ -54,7 +58,7 @@ pub(crate) fn statement(service: &Service) -> Reply {
             }],
         });
     }
-    let statement = json!({
+    json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": config.stamps.first.format("%Y-%m-%d").to_string(),
@@ -64,8 +68,8 @@ pub(crate) fn statement(service: &Service) -> Reply {
         "fhirVersion": "4.0.1",
         "format": ["json"],
         "rest": [rest],
-    });
-    Reply::new(200, FHIR_JSON, statement.to_string())
+    })
+    .to_string()
 }
 
 /// `GET /.well-known/smart-configuration`; 404 on a server without tokens, or one told to hide it.

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use hyper::Method;
 
 use super::{
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     store: Mutex<Store>,
     pages: Mutex<Pages>,
     cache: Mutex<HashMap<String, (Nanos, Reply)>>,
+    /// The CapabilityStatement, and for how many resource types it was made.
+    statement: Mutex<(usize, Bytes)>,
 }
 
 impl Service {
@@ -60,6 +63,7 @@ impl Service {
             store: Mutex::new(store),
             pages: Mutex::new(Pages::new(config.seed)),
             cache: Mutex::new(HashMap::new()),
+            statement: Mutex::default(),
             config,
         }
     }
@@ -73,6 +77,16 @@ impl Service {
 
     pub(crate) fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The CapabilityStatement: made once, and again when there is another resource type.
+    pub(crate) fn statement(&self, make: impl FnOnce(&Self) -> String) -> Bytes {
+        let types = self.store().tables.len();
+        let mut kept = self.statement.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != types {
+            *kept = (types, make(self).into());
+        }
+        kept.1.clone()
     }
 
     fn route(&self, request: &Request) -> Reply {
