@@ -28,6 +28,9 @@ pub(super) struct Rows {
     bad_rows: BadRows,
     overlap: Arc<Overlap>,
     envelope: Arc<Envelope>,
+    /// The resource of the entry that is being read, when it is of this table. It is written before its columns are: a result
+    /// handed up after them would be copied at once, and the processor would wait until all of the resource is in its cache.
+    current: Option<Resource>,
     /// In the order in which they were seen: a new one is looked for in a small index, and put behind the last.
     known: IndexMap<Hash, Known, RandomState>,
     most_known: usize,
@@ -70,13 +73,6 @@ const MOST_KNOWN: usize = 1 << 20;
 /// Beyond these no count of different resources is kept: counts prove nothing any more, only a second walk does.
 const MOST_COUNTED: usize = 1 << 23;
 
-/// What was found in an entry.
-enum Found {
-    /// A resource of another type.
-    Foreign,
-    Ours(Resource),
-}
-
 /// Why a resource is no row, or cannot be told apart from others.
 struct Misfit {
     /// Empty when it is the resource itself.
@@ -86,6 +82,7 @@ struct Misfit {
     wanted: bool,
 }
 
+#[derive(Clone, Copy)]
 struct Resource {
     id: Hash,
     version: Hash,
@@ -106,6 +103,7 @@ impl Rows {
             bad_rows,
             overlap,
             envelope: Arc::new(Envelope::new()),
+            current: None,
             known: IndexMap::default(),
             most_known: MOST_KNOWN,
             counted: HashSet::new(),
@@ -156,19 +154,20 @@ impl Rows {
     /// [`Data`](ErrorKind::Data) for a row that does not fit, unless such rows are quarantined.
     pub(super) fn take_page(&mut self, text: &str, scope: Scope, span: Span) -> Result<()> {
         let page = Page::open(text)?;
+        self.current = None;
         let envelope = Arc::clone(&self.envelope);
         let result = page.each_entry(
             &envelope,
             self,
             |rows, scanner| rows.resource(scanner, scope, &envelope),
-            |rows, found, mode| rows.entry(found, mode, span),
+            |rows, _, mode| rows.entry(mode, span),
         );
         self.decoder.truncate(self.kept.0);
         self.quarantined.truncate(self.kept.1);
         result
     }
 
-    fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<Found> {
+    fn resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<()> {
         let start = scanner.mark();
         match self.whole_resource(scanner, scope, envelope) {
             Err(error) if error.kind() == ErrorKind::Protocol => {
@@ -179,11 +178,11 @@ impl Rows {
         }
     }
 
-    fn whole_resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<Found> {
+    fn whole_resource(&mut self, scanner: &mut Scanner<'_>, scope: Scope, envelope: &Envelope) -> Result<()> {
         let header = Header::peek(scanner, envelope)?;
         if header.resource_type != self.table {
             scanner.skip()?;
-            return Ok(Found::Foreign);
+            return Ok(());
         }
         let Ok(stamp) = header.instant() else {
             let reason = "expected an instant, found something else".to_owned();
@@ -205,13 +204,13 @@ impl Rows {
         };
         let known = self.known.get(&id).copied();
         let is_new = wanted && !self.is_old(known, version, stamp);
+        self.current = Some(Resource { id, version, stamp, subsetted: header.subsetted, is_new, wanted, known });
         if is_new {
             self.decode(scanner)?;
         } else {
             scanner.skip()?;
         }
-        let subsetted = header.subsetted;
-        Ok(Found::Ours(Resource { id, version, stamp, subsetted, is_new, wanted, known }))
+        Ok(())
     }
 
     /// Whether this version, or a newer one, was sent.
@@ -240,14 +239,15 @@ impl Rows {
         scope: Scope,
         envelope: &Envelope,
         error: Error,
-    ) -> Result<Found> {
+    ) -> Result<()> {
+        self.current = None;
         self.decoder.truncate(self.kept.0);
         let start = scanner.mark();
         let header = Header::peek(scanner, envelope).unwrap_or_default();
         scanner.reset(start);
         let Some(text) = scanner.skip_broken() else { return Err(error) };
         if !["", &self.table].contains(&&*header.resource_type) {
-            return Ok(Found::Foreign);
+            return Ok(());
         }
         let stamp = header.instant().ok().flatten();
         let wanted = stamp.is_none() || scope.holds(stamp);
@@ -255,7 +255,7 @@ impl Rows {
     }
 
     /// A resource that cannot be a row.
-    fn misfit(&mut self, text: &str, header: &Header<'_>, misfit: Misfit) -> Result<Found> {
+    fn misfit(&mut self, text: &str, header: &Header<'_>, misfit: Misfit) -> Result<()> {
         let Misfit { column, reason, stamp, wanted } = misfit;
         if wanted && self.bad_rows == BadRows::Fail {
             return Err(Error::new(ErrorKind::Data, "a record does not fit the table's schema")
@@ -273,19 +273,20 @@ impl Rows {
             let record = Bytes::copy_from_slice(text.as_bytes());
             self.quarantined.push(QuarantinedRow { key, column: column.to_owned(), reason, record });
         }
-        let resource = Resource { id, version, stamp, subsetted: false, is_new, wanted, known };
-        Ok(Found::Ours(resource))
+        self.current = Some(Resource { id, version, stamp, subsetted: false, is_new, wanted, known });
+        Ok(())
     }
 
-    fn entry(&mut self, found: Option<Found>, mode: Mode, span: Span) -> Result<()> {
-        match found {
-            Some(Found::Ours(resource)) if mode == Mode::Match => self.keep(resource, span)?,
-            Some(Found::Ours(_)) => {
+    fn entry(&mut self, mode: Mode, span: Span) -> Result<()> {
+        match self.current {
+            Some(resource) if mode == Mode::Match => self.keep(resource, span)?,
+            Some(_) => {
                 self.decoder.truncate(self.kept.0);
                 self.quarantined.truncate(self.kept.1);
             }
-            Some(Found::Foreign) | None => {}
+            None => {}
         }
+        self.current = None;
         self.kept = (self.decoder.rows(), self.quarantined.len());
         Ok(())
     }
