@@ -21,6 +21,7 @@ fn take<T>(values: &mut Vec<T>) -> Vec<T> {
 /// Values of one size.
 #[derive(Debug, Default)]
 pub(crate) struct Fixed<T> {
+    /// One for each row; any where a row holds none.
     values: Vec<T>,
     rows: Rows,
 }
@@ -34,40 +35,42 @@ impl<T: Copy + Default> Fixed<T> {
 
     /// The value of a row, where it has one.
     pub(crate) fn get(&self, row: usize) -> Option<T> {
-        self.values.get(self.rows.find(row)?).copied()
+        self.values.get(row).copied().filter(|_| self.rows.holds(row))
     }
 
     /// Sets the value of row `at`; what was written there or after it is gone.
     #[inline]
     pub(crate) fn put(&mut self, at: usize, value: T) {
-        if let Some(left) = self.rows.go_to(at, self.values.len()) {
-            self.values.truncate(left);
+        if at != self.rows.len() {
+            self.go_far(at);
         }
         self.values.push(value);
         self.rows.push();
     }
 
+    #[inline(never)]
+    fn go_far(&mut self, at: usize) {
+        self.cut(at);
+        if self.rows.len() < at {
+            self.rows.pass_to(at);
+            self.values.resize(at, T::default());
+        }
+    }
+
     /// Forgets the rows from `len` on.
     pub(crate) fn cut(&mut self, len: usize) {
-        let left = self.rows.cut(len, self.values.len());
-        self.values.truncate(left);
+        self.values.truncate(self.rows.cut(len));
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.values.len() * size_of::<T>() + self.rows.bytes()
+        size_of_val(self.values.as_slice()) + self.rows.bytes()
     }
 
     /// The first `rows` rows; starts again.
     pub(crate) fn take(&mut self, rows: usize) -> (Vec<T>, Option<NullBuffer>) {
         self.cut(rows);
-        let held = self.values.len();
-        if held == rows {
-            return (take(&mut self.values), self.rows.take(rows, held));
-        }
-        let mut all = vec![T::default(); rows];
-        self.rows.each_run(held, |run, row| copy(self.values.get(run), all.get_mut(row..)));
-        self.values.clear();
-        (all, self.rows.take(rows, held))
+        self.values.resize(rows, T::default());
+        (take(&mut self.values), self.rows.take(rows))
     }
 }
 
@@ -81,7 +84,7 @@ pub(crate) struct Varying {
 /// Where each row's part ends.
 #[derive(Debug)]
 pub(crate) struct Offsets {
-    /// Where the parts begin and end: one more than there are.
+    /// Where the parts begin and end: one more than there are rows. A row without a value has an empty part.
     ends: Vec<i32>,
     rows: Rows,
 }
@@ -99,32 +102,37 @@ impl Offsets {
         self.rows.len()
     }
 
-    fn parts(&self) -> usize {
-        self.ends.len() - 1
-    }
-
     /// Where the next row's part starts.
     #[inline]
     pub(crate) fn end(&self) -> usize {
-        self.ends.last().map_or(0, |end| *end as usize)
+        self.last() as usize
+    }
+
+    #[inline]
+    fn last(&self) -> i32 {
+        self.ends.last().copied().unwrap_or_default()
     }
 
     /// Makes `at` the next row. Returns whether there were parts from that row on.
     #[inline]
     pub(crate) fn go_to(&mut self, at: usize) -> bool {
-        match self.rows.go_to(at, self.parts()) {
-            None => false,
-            Some(left) => {
-                self.ends.truncate(left + 1);
-                true
-            }
+        at != self.rows.len() && self.go_far(at)
+    }
+
+    #[inline(never)]
+    fn go_far(&mut self, at: usize) -> bool {
+        let has_later = at < self.rows.len();
+        self.cut(at);
+        if self.rows.len() < at {
+            self.rows.pass_to(at);
+            self.ends.resize(at + 1, self.last());
         }
+        has_later
     }
 
     /// Forgets the rows from `len` on.
     pub(crate) fn cut(&mut self, len: usize) {
-        let left = self.rows.cut(len, self.parts());
-        self.ends.truncate(left + 1);
+        self.ends.truncate(self.rows.cut(len) + 1);
     }
 
     /// Ends the next row's part.
@@ -135,66 +143,25 @@ impl Offsets {
         Ok(())
     }
 
-    /// Where the part of a row is, when it has one.
+    /// Where the part of a row is.
     fn find(&self, row: usize) -> Option<Range<usize>> {
-        let part = self.rows.find(row)?;
-        match self.ends.get(part..part + 2)? {
+        match self.ends.get(row..row + 2)? {
             [start, end] => Some(*start as usize..*end as usize),
             _ => None,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.ends.len() * size_of::<i32>() + self.rows.bytes()
+        size_of_val(self.ends.as_slice()) + self.rows.bytes()
     }
 
     /// The first `rows` rows; starts again.
     pub(crate) fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
         self.cut(rows);
-        let parts = self.parts();
-        let ends = if parts == rows {
-            let mut next = Vec::with_capacity(self.ends.len() + self.ends.len() / 8);
-            next.push(0);
-            std::mem::replace(&mut self.ends, next)
-        } else {
-            let all = self.with_empty_parts(rows);
-            self.ends.truncate(1);
-            all
-        };
-        (OffsetBuffer::new(ScalarBuffer::from(ends)), self.rows.take(rows, parts))
-    }
-
-    /// The ends of `rows` rows, where those that were passed over have empty parts.
-    fn with_empty_parts(&self, rows: usize) -> Vec<i32> {
-        let mut all = vec![0; rows + 1];
-        let (mut end, mut next) = (0, 0);
-        self.rows.each_run(self.parts(), |run, row| {
-            fill(&mut all, next..row + 1, end);
-            let ends = self.ends.get(run.start + 1..=run.end);
-            end = ends.and_then(<[i32]>::last).copied().unwrap_or(end);
-            next = row + 1 + run.len();
-            copy(ends, all.get_mut(row + 1..));
-        });
-        fill(&mut all, next..rows + 1, end);
-        all
-    }
-}
-
-fn fill(to: &mut [i32], range: Range<usize>, value: i32) {
-    to.get_mut(range).unwrap_or_default().fill(value);
-}
-
-/// Copies a run, which is short where there are many.
-#[inline]
-fn copy<T: Copy>(from: Option<&[T]>, to: Option<&mut [T]>) {
-    match (from, to) {
-        (Some([one]), Some([first, ..])) => *first = *one,
-        (Some(from), Some(to)) => {
-            if let Some(to) = to.get_mut(..from.len()) {
-                to.copy_from_slice(from);
-            }
-        }
-        _ => {}
+        self.ends.resize(rows + 1, self.last());
+        let ends = take(&mut self.ends);
+        self.ends.push(0);
+        (OffsetBuffer::new(ScalarBuffer::from(ends)), self.rows.take(rows))
     }
 }
 

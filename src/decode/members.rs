@@ -51,10 +51,13 @@ impl<T: Copy> Members<'_, T> {
     /// As [`Scanner::next_key`].
     #[inline]
     pub(crate) fn next(&mut self, scanner: &mut Scanner) -> Result<Option<Member<T>>> {
-        if !scanner.next_member()? {
-            return Ok(None);
+        let mut place = if scanner.is_fresh() { None } else { self.names.table.follow(scanner, &mut self.hint) };
+        if place.is_none() {
+            if !scanner.next_member()? {
+                return Ok(None);
+            }
+            place = self.names.table.read(scanner, &mut self.hint)?;
         }
-        let place = self.names.table.read(scanner, &mut self.hint)?;
         Ok(Some(place.and_then(|place| self.names.meanings.get(place)).map_or(Member::Other, |t| Member::Known(*t))))
     }
 }

@@ -21,6 +21,13 @@ impl Frame<'_> {
         self.columns.get_mut(index as usize).ok_or_else(Fault::full)
     }
 
+    /// Casts the next value into a column.
+    #[inline]
+    fn cast(&mut self, index: u32, s: &mut Scanner) -> Step {
+        let at = self.at;
+        self.column(index)?.read(at, s).map_err(|f| f.within(self.name(index)))
+    }
+
     /// Forgets what an earlier member of the same name wrote: the last one wins.
     fn clear(&mut self, targets: &[u32]) {
         for target in targets {
@@ -53,7 +60,7 @@ impl Action {
     #[inline]
     fn run(&self, s: &mut Scanner, frame: &mut Frame) -> Step {
         match self {
-            Self::Column(i) => Self::cast(*i, s, frame),
+            Self::Column(i) => frame.cast(*i, s),
             Self::Json(i) => {
                 let text = s.skip()?;
                 let at = frame.at;
@@ -69,12 +76,6 @@ impl Action {
         }
     }
 
-    #[inline]
-    fn cast(i: u32, s: &mut Scanner, frame: &mut Frame) -> Step {
-        let at = frame.at;
-        frame.column(i)?.read(at, s).map_err(|f| f.within(frame.name(i)))
-    }
-
     fn targets(&self, out: &mut Vec<u32>) {
         match self {
             Self::Column(i) | Self::Json(i) => out.push(*i),
@@ -85,13 +86,9 @@ impl Action {
 }
 
 /// Runs every action on the next value.
-#[inline]
 fn run_all(actions: &[Action], s: &mut Scanner, frame: &mut Frame) -> Step {
-    match actions {
-        // Nearly all of them: a branch is foreseen more often than a jump.
-        [Action::Column(i)] => return Action::cast(*i, s, frame),
-        [one] => return one.run(s, frame),
-        _ => {}
+    if let [one] = actions {
+        return one.run(s, frame);
     }
     let mark = s.mark();
     for action in actions {
@@ -111,8 +108,25 @@ fn targets_of<'a>(actions: impl Iterator<Item = &'a Action>) -> Box<[u32]> {
 #[derive(Clone, Debug)]
 pub(super) struct ObjectPlan {
     keys: KeyTable,
-    members: Box<[Box<[Action]>]>,
+    members: Box<[Member]>,
     targets: Box<[u32]>,
+}
+
+/// What is done with one member.
+#[derive(Clone, Debug)]
+enum Member {
+    /// It is cast into a column: nearly all of them, so this is found without a detour.
+    Column(u32),
+    Actions(Box<[Action]>),
+}
+
+impl Member {
+    fn new(actions: Box<[Action]>) -> Self {
+        match *actions {
+            [Action::Column(i)] => Self::Column(i),
+            _ => Self::Actions(actions),
+        }
+    }
 }
 
 impl ObjectPlan {
@@ -126,7 +140,8 @@ impl ObjectPlan {
         let mut place = self.keys.read(s, &mut hint)?;
         loop {
             match place.and_then(|place| self.members.get(place)) {
-                Some(actions) => run_all(actions, s, frame)?,
+                Some(Member::Column(i)) => frame.cast(*i, s)?,
+                Some(Member::Actions(actions)) => run_all(actions, s, frame)?,
                 None => s.skip_value()?,
             }
             place = self.keys.follow(s, &mut hint);
@@ -258,8 +273,9 @@ impl PathTree {
 
     pub(super) fn into_plan(self) -> ObjectPlan {
         let (names, trees): (Vec<_>, Vec<_>) = self.members.into_iter().unzip();
-        let members: Box<[_]> = trees.into_iter().map(Self::into_actions).collect();
+        let members: Vec<_> = trees.into_iter().map(Self::into_actions).collect();
         let targets = targets_of(members.iter().flatten());
+        let members = members.into_iter().map(Member::new).collect();
         ObjectPlan { keys: KeyTable::new(&names), members, targets }
     }
 

@@ -236,6 +236,13 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
+    /// Whether an object or array was entered and none of its members was read.
+    #[cfg(feature = "fhir")]
+    #[inline]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     #[inline]
     fn leave(&mut self) {
         self.pos += 1;

@@ -24,15 +24,27 @@ pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
 #[inline(never)]
 fn plain_end_far(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = chunk_at::<64>(bytes, at) {
-        let (low, high) = chunk.split_at(32);
-        let (low, high) = (special_halves(low), special_halves(high));
-        if (low.0 | low.1 | high.0 | high.1).to_bitmask() != 0 {
-            let hits = u64::from(bits(low)) | u64::from(bits(high)) << 32;
+        if has_special(chunk) {
+            let (low, high) = chunk.split_at(32);
+            let hits = u64::from(bits(special_halves(low))) | u64::from(bits(special_halves(high))) << 32;
             return at + hits.trailing_zeros() as usize;
         }
         at += 64;
     }
     plain_end_bytewise(bytes, at)
+}
+
+/// Whether any byte is a quote, a backslash or a control character: as [`special_of_16`] of all, with fewer steps.
+#[inline(always)]
+fn has_special(chunk: &[u8; 64]) -> bool {
+    let mut least = u8x16::splat(u8::MAX);
+    let mut backslash = u8x16::splat(0);
+    for part in chunk.as_chunks::<16>().0 {
+        let part = u8x16::new(*part);
+        least = least.min(part ^ FLIP);
+        backslash |= part.simd_eq(BACKSLASH);
+    }
+    (least.min(BLANK).simd_eq(least) | backslash).to_bitmask() != 0
 }
 
 #[inline(always)]
@@ -57,14 +69,17 @@ fn bits((low, high): (u8x16, u8x16)) -> u32 {
     low.to_bitmask() | high.to_bitmask() << 16
 }
 
+/// Flipping bit 1 moves the quote next to the control characters and the blank away from them.
+const FLIP: u8x16 = u8x16::new([2; 16]);
+const BLANK: u8x16 = u8x16::new([b' '; 16]);
+const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
+
 /// All bits of each byte that is a quote, a backslash or a control character.
 #[inline(always)]
 fn special_of_16(bytes: &[u8]) -> u8x16 {
     let bytes = u8x16::new(bytes.first_chunk().copied().unwrap_or_default());
-    // Flipping bit 1 moves the quote next to the control characters and the blank away from them.
-    let flipped = bytes ^ u8x16::splat(2);
-    let quote_or_control = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
-    quote_or_control | bytes.simd_eq(u8x16::splat(b'\\'))
+    let flipped = bytes ^ FLIP;
+    flipped.min(BLANK).simd_eq(flipped) | bytes.simd_eq(BACKSLASH)
 }
 
 /// A key of up to 14 bytes without escapes that begins after its quote: its bytes, its quote and its colon, with zeros

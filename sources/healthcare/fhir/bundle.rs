@@ -252,9 +252,9 @@ pub(super) struct NotAnInstant;
 
 /// A string's text, or `None` for anything else.
 fn optional_text<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>> {
-    match scanner.peek()? {
-        Kind::String => scanner.string().map(Some),
-        _ => scanner.skip().map(|_| None),
+    match scanner.next_byte() {
+        b'"' => scanner.string().map(Some),
+        _ => scanner.skip_value().map(|()| None),
     }
 }
 
