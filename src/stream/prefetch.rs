@@ -41,7 +41,11 @@ pub fn prefetch<T: Send + 'static>(
         };
         match started {
             Ok(mut running) => match running.items.recv().await {
-                Some(Ok(item)) => Some((Ok(item), State::Running(running))),
+                Some(Ok(item)) => {
+                    // On a runtime of one thread the next item would else not be begun before the consumer waits again.
+                    tokio::task::yield_now().await;
+                    Some((Ok(item), State::Running(running)))
+                }
                 Some(Err(error)) => Some((Err(error), State::Ended)),
                 None => running.failure().await.map(|error| (Err(error), State::Ended)),
             },

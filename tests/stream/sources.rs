@@ -107,6 +107,20 @@ async fn the_next_page_is_fetched_while_the_consumer_works_and_never_more_than_a
 }
 
 #[tokio::test]
+async fn on_one_thread_the_next_page_is_fetched_before_the_consumer_has_this_one() {
+    for ahead in [1, 2] {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let mut stream = counted(20, begun.clone()).ahead(ahead).into_stream();
+        for page in 1..20 {
+            assert_eq!(shapes(&[stream.next().await.unwrap().unwrap()]), ["r2"]);
+            // The consumer decodes or writes here: nothing else runs meanwhile.
+            assert!(begun.load(SeqCst) > page, "page {page}, ahead {ahead}");
+            stream.next().await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_stream_drops_the_fetch_under_way() {
     struct SaysDropped(Option<oneshot::Sender<()>>);
     impl Drop for SaysDropped {

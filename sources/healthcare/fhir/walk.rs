@@ -202,6 +202,8 @@ impl<W: Wire> Walker<W> {
                 return Ok(Walked::TooLong(at.or_else(|| self.good_cut(&reply))));
             }
             let mut ahead = next.map(|next| (self.fetch_ahead(next.clone()), next));
+            // Decoding does not wait for anything: on a runtime of one thread the request would go out only after it.
+            tokio::task::yield_now().await;
             let seen_before = self.rows.walk().distinct;
             self.take_page(&mut reply, &target, scope, span).await?;
             let new = self.rows.walk().distinct - seen_before;
