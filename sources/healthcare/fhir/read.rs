@@ -135,10 +135,14 @@ impl<W: Wire> TableReader<W> {
         let mut plan = self.plan_windows(Window::new(range.lo, range.hi), self.options.max_records_per_batch);
         let mut planned_all = false;
         let mut running: VecDeque<Task<Piece>> = VecDeque::new();
+        let mut decoders: Vec<Decoder> = Vec::new();
         loop {
             while !planned_all && running.len() < WINDOWS_AT_A_TIME && (running.is_empty() || plan.is_ready()) {
                 match plan.next().await? {
-                    Some(part) => running.push_back(self.walk(part, request.bad_rows, Arc::clone(&overlap))?),
+                    Some(part) => {
+                        let decoder = decoders.pop().unwrap_or_else(|| self.decoder());
+                        running.push_back(self.walk(part, decoder, request.bad_rows, Arc::clone(&overlap)));
+                    }
                     None => planned_all = true,
                 }
             }
@@ -153,6 +157,7 @@ impl<W: Wire> TableReader<W> {
                     }
                     out.send(ReadEvent::Checkpoint(progress.advance(hi, noted)?)).await?;
                 }
+                Some(Piece::Decoder(decoder)) => decoders.push(*decoder),
                 None => drop(running.pop_front()),
             }
         }
@@ -168,19 +173,21 @@ impl<W: Wire> TableReader<W> {
         })
     }
 
-    fn walk(&self, part: Part, bad_rows: BadRows, overlap: Arc<Overlap>) -> Result<Task<Piece>> {
-        let mut rows = self.rows(bad_rows, overlap);
+    fn walk(&self, part: Part, decoder: Decoder, bad_rows: BadRows, overlap: Arc<Overlap>) -> Task<Piece> {
+        let mut rows = Rows::new(self.server.table.clone(), decoder, bad_rows, overlap);
         rows.make_room(part.count.map_or(0, |count| count.rows));
         let server = Arc::clone(&self.server);
-        Ok(Task::spawn(1, move |out| async move {
-            Walker::new(server, rows, out).read_window(part.window, part.count).await
-        }))
+        Task::spawn(1, move |out| async move {
+            let mut walker = Walker::new(server, rows, out);
+            walker.read_window(part.window, part.count).await?;
+            walker.hand_over().await
+        })
     }
 
-    fn rows(&self, bad_rows: BadRows, overlap: Arc<Overlap>) -> Rows {
-        let table = self.server.table.clone();
-        let options = DecodeOptions::new(&table).primary_keys(["id"]).partial_dates(PartialDates::FirstInstant);
-        Rows::new(table, Decoder::new(Arc::clone(&self.shape), options), bad_rows, overlap)
+    fn decoder(&self) -> Decoder {
+        let options =
+            DecodeOptions::new(&self.server.table).primary_keys(["id"]).partial_dates(PartialDates::FirstInstant);
+        Decoder::new(Arc::clone(&self.shape), options)
     }
 
     /// Reads the rows that no window can find, unless counts have proved that there are none, or windows have brought them.
@@ -203,7 +210,8 @@ impl<W: Wire> TableReader<W> {
 
     /// Walks over the whole table and sends what the scope wants; returns how many rows without a stamp there were.
     async fn read_everything(&self, scope: Scope, bad_rows: BadRows, out: &Output<ReadEvent>) -> Result<u64> {
-        let rows = self.rows(bad_rows, Arc::new(Overlap::none(self.origin.seal())));
+        let overlap = Arc::new(Overlap::none(self.origin.seal()));
+        let rows = Rows::new(self.server.table.clone(), self.decoder(), bad_rows, overlap);
         let server = Arc::clone(&self.server);
         let (sender, without_stamp) = tokio::sync::oneshot::channel();
         let mut task = Task::spawn(1, move |out| async move {
@@ -216,7 +224,7 @@ impl<W: Wire> TableReader<W> {
             match piece {
                 Piece::Rows(batch) => out.send(ReadEvent::Records(Records::Arrow(batch))).await?,
                 Piece::Quarantined(rows) => out.send(ReadEvent::Quarantined(rows)).await?,
-                Piece::Complete { .. } => {}
+                Piece::Complete { .. } | Piece::Decoder(_) => {}
             }
         }
         Ok(without_stamp.await.unwrap_or_default())

@@ -375,6 +375,12 @@ impl Rows {
         Ok((batch, std::mem::take(&mut self.quarantined)))
     }
 
+    /// The decoder, to be used again; the open batch is dropped.
+    pub(super) fn into_decoder(mut self) -> Decoder {
+        self.decoder.truncate(0);
+        self.decoder
+    }
+
     /// Drops the open batch: its range is read anew, in parts.
     pub(super) fn discard(&mut self) {
         self.decoder.truncate(0);

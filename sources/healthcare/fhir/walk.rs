@@ -17,6 +17,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
+    decode::Decoder,
     error::{Error, ErrorKind, Result},
     read::QuarantinedRow,
 };
@@ -30,6 +31,9 @@ pub(super) enum Piece {
         hi: Instant,
         noted: Vec<(Instant, Hash)>,
     },
+    /// What the window was decoded with. The next one is decoded with it, too: its buffers have the size of batches, and it
+    /// knows the order of members.
+    Decoder(Box<Decoder>),
 }
 
 /// How often a range is walked before it is halved.
@@ -97,6 +101,11 @@ impl<W: Wire> Walker<W> {
             }
         }
         Ok(())
+    }
+
+    /// Ends, and sends the decoder.
+    pub(super) async fn hand_over(self) -> Result<()> {
+        self.out.send(Piece::Decoder(Box::new(self.rows.into_decoder()))).await
     }
 
     /// Reads what no window can: everything, or what has no stamp. Returns how many rows without a stamp there were.
