@@ -18,8 +18,9 @@
 //! 7. **Unknown names are errors** from every method, with near matches; all option problems are reported at once.
 //! 8. **Structure is kept.** Nothing flattened, absent is null (never `{}`), integers are Long. Sources never
 //!    cast: [`decode`](crate::decode) casts JSON to the schema, once.
-//! 9. **No silent null.** A value that does not fit its column is an error naming table, key, column and expected
-//!    type, or a quarantined row when the request asks for it. The value itself is never printed.
+//! 9. **No silent null.** A value that does not fit its column is an error naming table, column, expected type and the
+//!    columns of the key, or a quarantined row, with its key, when the request asks for it. Neither the value nor the key,
+//!    which may name a patient, is ever printed.
 //! 10. **Deletions begin first.** A read of deletions without a start begins them. A host makes it before it asks for the
 //!     first row, and stores its offset before the first row: every deletion made after its first poll is told by it or by
 //!     reads that start at its offset. Earlier deletions need not be told, since nothing was read yet. A source that finds

@@ -49,16 +49,9 @@ struct Probe<'a> {
     names: &'a mut Vec<&'static str>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("field names read")]
 struct Done;
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("field names read")
-    }
-}
-
-impl std::error::Error for Done {}
 
 impl de::Error for Done {
     fn custom<T: fmt::Display>(_: T) -> Self {

@@ -144,3 +144,28 @@ async fn without_a_login_or_with_a_fixed_one_nothing_is_renewed() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_assertion_says_the_key_set_and_the_audience_that_are_given() {
+    let (key, registered) = (TestKey::es384("k1").unwrap(), "https://client.example/jwks.json");
+    let credential = ClientCredential::PrivateKeyJwt { jwks: key.jwks.clone(), jku: Some(registered.to_owned()) };
+    let server = guarded(credential);
+    let login = with_key(&server, &key);
+    let right = login.clone().with("jku", registered).with("audience", server.tokens().unwrap().url());
+    reads_all(&server, &right, "as registered").await;
+    is_refused(&login.clone().with("jku", "https://client.example/other.json"), &["PRIVATE KEY"], "jku").await;
+    is_refused(&login.with("audience", "https://elsewhere.example/token"), &["PRIVATE KEY"], "audience").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_the_scope_does_not_cover_is_a_permission_error_and_the_others_arrive() {
+    let credential = ClientCredential::SecretBasic(SECRET.to_owned());
+    let clients = vec![Client { id: "reader".to_owned(), credential }];
+    let granted_scope = Some("system/Patient.rs".to_owned());
+    let tokens = TokenServerConfig { clients, granted_scope, ..TokenServerConfig::default() };
+    let server = start(Config { auth: Auth::OAuth(tokens), ..config() });
+    let login = client(&server, "client_secret").with("client_secret", SECRET);
+    let error = Lake::default().sync(&*connect(&login).unwrap(), &small("Observation")).await.unwrap_err();
+    assert_eq!((error.kind(), error.get("table")), (ErrorKind::Permission, Some("Observation")), "{error}");
+    reads_all(&server, &login, "patients only").await;
+}

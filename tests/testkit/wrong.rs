@@ -167,7 +167,9 @@ async fn report(mistake: Mistake, table: &str, check: Check) -> Report {
 }
 
 macro_rules! caught {
-    ($($name:ident: $mistake:ident on $table:literal by $check:ident: $words:literal;)*) => {$(
+    ($($name:ident: $mistake:ident on $table:literal by $check:ident: $words:literal;)*) => {
+        const CAUGHT: &[Check] = &[$(Check::$check),*];
+        $(
         #[tokio::test]
         async fn $name() {
             let report = report(Mistake::$mistake, $table, Check::$check).await;
@@ -177,7 +179,8 @@ macro_rules! caught {
                 assert!(!report.to_string().contains(marker), "the report repeats what must not be printed");
             }
         }
-    )*};
+        )*
+    };
 }
 
 caught! {
@@ -231,4 +234,9 @@ caught! {
     a_row_in_an_error: PutsARowIntoAnError on "visits" by SecretsStaySecret: "private value 1 is in the Display";
     a_row_in_an_offset: PutsARowIntoAnOffset on "visits" by SecretsStaySecret: "private value 1 is in an offset";
     a_secret_in_a_cause: HidesASecretInACause on "visits" by SecretsStaySecret: "secret 1 is in a cause";
+}
+
+#[test]
+fn every_check_catches_a_wrong_connector() {
+    Check::ALL.iter().for_each(|check| assert!(CAUGHT.contains(check), "'{check}' catches nothing that is wrong"));
 }

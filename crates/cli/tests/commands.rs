@@ -153,3 +153,18 @@ fn results_that_are_piped_carry_no_colours() {
     let run = lakeflow(["sources", "fhir"]).ok();
     assert!(!run.out.contains('\u{1b}') && !run.err.contains('\u{1b}'));
 }
+
+#[test]
+fn simulate_serves_at_the_port_that_is_asked_for_and_a_taken_one_is_told() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let words = ["simulate", "fhir", "--port", &free];
+    let mut child = program().args(words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+    let taken = lakeflow(words);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(address.trim(), format!("http://127.0.0.1:{free}/fhir"));
+    assert_eq!(taken.code, 2);
+    assert!(taken.err.contains("choose another port"), "{}", taken.err);
+}

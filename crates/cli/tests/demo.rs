@@ -21,6 +21,8 @@ fn the_demo_runs_verifies_itself_and_goes_on_in_the_same_directory() {
         "✓ lancedb",
         "nothing lost, nothing twice",
         "Delta tables",
+        "rows/s",
+        "Peak memory",
         "Next",
     ] {
         assert!(first.out.contains(part), "{part:?} not in {}", first.out);

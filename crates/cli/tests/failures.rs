@@ -210,3 +210,35 @@ fn a_program_gets_the_error_as_json() {
     assert_eq!(error["error"]["help"], "did you mean 'fhir'?");
     assert!(run.out.is_empty());
 }
+
+#[test]
+fn a_place_that_this_program_cannot_write_to_is_told() {
+    let source = Source::with(&[("Patient", 3)]);
+    let run = source.sync(&["Patient"], std::path::Path::new("s3://bucket/lake"));
+    assert_eq!(run.code, 6, "{}{}", run.out, run.err);
+    let error = run.event("table_failed")["error"].to_string();
+    assert!(error.contains("give a directory") && !error.contains("run again"), "{error}");
+}
+
+#[test]
+fn a_server_that_asks_for_an_hour_ends_the_run_which_keeps_what_it_has() {
+    let source = Source::with(&[("Patient", 200)]);
+    source.server.faults().add("nth:70=status:503:after:3600".parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().to_str().unwrap();
+    let words = [
+        ["--table", "Patient"],
+        ["--table-option", "page_size=10"],
+        ["--table-option", "max_records_per_batch=20"],
+        ["--commit-rows", "20"],
+        ["--to", to],
+        ["--format", "json"],
+    ];
+    let run = source.run("sync", words.as_flattened());
+    assert_eq!(run.code, 4, "{}{}", run.out, run.err);
+    assert_eq!(run.event("table_failed")["error"]["context"]["retry_after_seconds"], "3600");
+    let kept = crate::support::rows(&dir.path().join("Patient")).len();
+    assert!((1..200).contains(&kept), "{kept} rows");
+    source.run("sync", words.as_flattened()).ok();
+    source.assert_copied("Patient", dir.path());
+}

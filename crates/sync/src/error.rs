@@ -21,6 +21,7 @@ enum Class {
     AppendOnly,
     Conflict,
     NotATable,
+    NoStore,
     BrokenLog,
     Other,
 }
@@ -48,6 +49,11 @@ pub(crate) fn sink<E: StdError + Send + Sync + 'static>(doing: &'static str, err
         }
         Class::Conflict => ("another writer changed the table at the same time", "run again", Retry::Later(None)),
         Class::NotATable => ("this is not a Delta table", "choose another destination", Retry::Never),
+        Class::NoStore => (
+            "this program does not write to such a place",
+            "give a directory of this machine, or one that is mounted",
+            Retry::Never,
+        ),
         Class::BrokenLog => {
             ("the table's log could not be read", "check the table with another Delta reader", Retry::Never)
         }
@@ -115,6 +121,7 @@ fn class_of(e: &(dyn StdError + 'static)) -> Option<Class> {
     match e.downcast_ref::<DeltaTableError>()? {
         DeltaTableError::VersionAlreadyExists(_) => Some(Class::Conflict),
         DeltaTableError::NotATable(_) => Some(Class::NotATable),
+        DeltaTableError::InvalidTableLocation(_) => Some(Class::NoStore),
         DeltaTableError::InvalidJsonLog { .. } | DeltaTableError::InvalidStatsJson { .. } => Some(Class::BrokenLog),
         _ => None,
     }
